@@ -1,0 +1,13 @@
+# SKALD_SANITIZE=address builds with ASan and UBSan, thread with TSan, fuzzer with libFuzzer, ASan and UBSan.
+add_library(skald_sanitizers INTERFACE)
+if(SKALD_SANITIZE STREQUAL "address")
+  set(SKALD_SANITIZE_FLAGS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+elseif(SKALD_SANITIZE STREQUAL "thread")
+  set(SKALD_SANITIZE_FLAGS -fsanitize=thread -fno-omit-frame-pointer)
+elseif(SKALD_SANITIZE STREQUAL "fuzzer")
+  set(SKALD_SANITIZE_FLAGS -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+elseif(NOT SKALD_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "SKALD_SANITIZE is '${SKALD_SANITIZE}'; it must be empty, address, thread or fuzzer")
+endif()
+target_compile_options(skald_sanitizers INTERFACE ${SKALD_SANITIZE_FLAGS})
+target_link_options(skald_sanitizers INTERFACE ${SKALD_SANITIZE_FLAGS})
