@@ -1,0 +1,49 @@
+// A data directory: the event log in <path>/log and the views derived from it in <path>/views.
+//
+// Opening checks that the two belong together: the same store, and no view ahead of the log. Views
+// that cannot be used are deleted and created anew, since the log brings them back.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/event_log.h"
+#include "storage/views.h"
+
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
+namespace skald::storage {
+
+struct DataDirectoryOptions {
+  std::string path;
+  // Create the store when the folder does not exist or is empty.
+  bool create_if_missing = false;
+  // Must be what the store was created with; 0 takes that, and 16 for a new store.
+  uint32_t partition_count = 0;
+  // The operating system seen through RocksDB; tests put faults there. Null: the real one.
+  rocksdb::Env* env = nullptr;
+};
+
+// The open store. Closes views before the log. Not closed in order after an error of Append: then
+// the process ends at once.
+struct DataDirectory {
+  // As RocksDbEventLog::Open, for the log. DATA_LOSS also when a partition of views was folded
+  // further than the log reaches: then the log lost its end.
+  static absl::StatusOr<DataDirectory> Open(const DataDirectoryOptions& options);
+
+  std::unique_ptr<EventLog> log;
+  std::unique_ptr<Views> views;
+  // The store did not exist before.
+  bool created = false;
+  Timestamp created_at;
+  // What an operator should know about this opening, a sentence each: a torn tail that was cut,
+  // views that were thrown away.
+  std::vector<std::string> notices;
+};
+
+}  // namespace skald::storage

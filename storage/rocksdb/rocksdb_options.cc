@@ -1,0 +1,191 @@
+#include "storage/rocksdb/rocksdb_options.h"
+
+#include "rocksdb/cache.h"
+#include "rocksdb/env.h"
+#include "rocksdb/filter_policy.h"
+#include "rocksdb/table.h"
+#include "rocksdb/utilities/table_properties_collectors.h"
+
+namespace skald::storage {
+namespace {
+
+// "Never": the slow-downs below protect reads of overlapping files, and the log has none.
+constexpr int kNeverTrigger = 1 << 30;
+
+// What both databases share.
+void SetCommonOptions(rocksdb::Env* env, rocksdb::DBOptions* options) {
+  if (env != nullptr) options->env = env;
+  // Corruption found anywhere is an error at once, not a note in a file.
+  options->paranoid_checks = true;
+  // Two flushes and two compactions at a time: both databases share these threads.
+  options->max_background_jobs = 4;
+  options->max_subcompactions = 1;
+  // Open file handles are bounded: a log of years has tens of thousands of files.
+  options->max_open_files = 4096;
+  // Reading every file's statistics would make a start as slow as the store is large.
+  options->skip_stats_update_on_db_open = true;
+  options->skip_checking_sst_file_sizes_on_db_open = false;
+  // One thread writes at a time, so the concurrent memtable is cost without use; without it,
+  // inserting in key order remembers its place.
+  options->allow_concurrent_memtable_write = false;
+  options->enable_write_thread_adaptive_yield = false;
+  options->enable_pipelined_write = false;
+  options->unordered_write = false;
+  options->two_write_queues = false;
+  // An error in the background stops the store; a retry inside RocksDB would hide it.
+  options->max_bgerror_resume_count = 0;
+  // RocksDB's own diary: warnings only, four files of 16 MiB, no statistics.
+  options->info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options->keep_log_file_num = 4;
+  options->max_log_file_size = 16 << 20;
+  options->stats_dump_period_sec = 0;
+  options->stats_persist_period_sec = 0;
+  options->max_manifest_file_size = 64 << 20;
+  // Spreads the write-back of large files, so that a sync of the log does not wait behind it.
+  options->bytes_per_sync = 1 << 20;
+}
+
+}  // namespace
+
+rocksdb::DBOptions LogDatabaseOptions(rocksdb::Env* env, const LogSizes& sizes,
+                                      std::shared_ptr<rocksdb::EventListener> listener) {
+  rocksdb::DBOptions options;
+  SetCommonOptions(env, &options);
+  // The default, kPointInTimeRecovery, drops everything after a damaged record without a word. This
+  // one refuses to open instead; wal_scan.h decides what a damaged tail means.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  // A recycled file ends in records of its former life, and a torn tail could not be told from
+  // them.
+  options.recycle_log_file_num = 0;
+  // A commit is durable when Append returns: no write may wait in a buffer of ours.
+  options.manual_wal_flush = false;
+  options.wal_bytes_per_sync = 0;
+  // Only the log's own reader knows the format of an uncompressed one, and records are small.
+  options.wal_compression = rocksdb::kNoCompression;
+  // Deleted as soon as their content is in tables.
+  options.WAL_ttl_seconds = 0;
+  options.WAL_size_limit_MB = 0;
+  // Bounds what a start has to replay: about a second.
+  options.max_total_wal_size = sizes.wal_bytes_max;
+  // One bound for the memtables of all partitions, however many there are.
+  options.db_write_buffer_size = sizes.total_write_buffer_bytes;
+  // What was recovered goes into tables at once, so that a WAL file is read by one start only.
+  options.avoid_flush_during_recovery = false;
+  // The WAL has everything: closing need not write it a second time.
+  options.avoid_flush_during_shutdown = true;
+  // Partitions need not agree on a moment: nothing is promised across them.
+  options.atomic_flush = false;
+  options.listeners.push_back(std::move(listener));
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions LogPartitionOptions(const LogSizes& sizes) {
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = sizes.write_buffer_bytes;
+  options.max_write_buffer_number = 4;
+  // Keys only grow, so files of a partition never overlap: level compaction moves them down by
+  // renaming, and never rewrites a byte. That needs one compression for all levels.
+  options.compaction_style = rocksdb::kCompactionStyleLevel;
+  options.level0_file_num_compaction_trigger = 4;
+  options.compression = rocksdb::kLZ4Compression;
+  options.bottommost_compression = rocksdb::kDisableCompressionOption;
+  options.compression_per_level.clear();
+  // Age must not cause a rewrite either.
+  options.ttl = 0;
+  options.periodic_compaction_seconds = 0;
+  // Appends are never slowed down for the sake of compaction.
+  options.level0_slowdown_writes_trigger = kNeverTrigger;
+  options.level0_stop_writes_trigger = kNeverTrigger;
+  options.soft_pending_compaction_bytes_limit = 0;
+  options.hard_pending_compaction_bytes_limit = 0;
+
+  rocksdb::BlockBasedTableOptions table;
+  // The log is scanned, hardly ever searched: large blocks scan and compress best (4.0 M events/s
+  // at 64 KiB, 2.6 M at 4 KiB).
+  table.block_size = 64 << 10;
+  table.checksum = rocksdb::kXXH3;
+  table.format_version = 5;
+  // The index of a log of years is itself in blocks and cached, so memory stays bounded.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_top_level_index_and_filter = true;
+  // Shared by all partitions. Half of it is kept for indexes, which a scan must not push out.
+  static const std::shared_ptr<rocksdb::Cache> cache =
+      rocksdb::NewLRUCache(64 << 20, /*num_shard_bits=*/4, /*strict_capacity_limit=*/false,
+                           /*high_pri_pool_ratio=*/0.5);
+  table.block_cache = cache;
+  // No filter: whoever reads the log asks for keys that are there.
+  table.filter_policy = nullptr;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+rocksdb::WriteOptions LogWriteOptions() {
+  rocksdb::WriteOptions options;
+  // The promise of Append.
+  options.sync = true;
+  options.disableWAL = false;
+  return options;
+}
+
+rocksdb::ReadOptions LogReadOptions() {
+  rocksdb::ReadOptions options;
+  options.verify_checksums = true;
+  options.total_order_seek = true;
+  return options;
+}
+
+rocksdb::Options ViewsDatabaseOptions(rocksdb::Env* env, size_t write_buffer_bytes,
+                                      size_t block_cache_bytes) {
+  rocksdb::Options options;
+  SetCommonOptions(env, &options);
+  // There is no WAL: the log is it. Rows reach disk only by a flush, with their applied positions.
+  options.avoid_flush_during_shutdown = false;
+  // Rows are many and small, and are overwritten and deleted soon: a large buffer lets most of them
+  // die before they are written.
+  options.write_buffer_size = write_buffer_bytes;
+  options.max_write_buffer_number = 4;
+  options.compaction_style = rocksdb::kCompactionStyleLevel;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.compression = rocksdb::kLZ4Compression;
+  // Tells "no such row" without a look into the memtable: Start asks for sagas that do not exist.
+  options.memtable_prefix_bloom_size_ratio = 0.02;
+  options.memtable_whole_key_filtering = true;
+  // Timers and queues are deleted from their front; files full of such deletions are compacted
+  // soon, so that no scan walks over them.
+  constexpr size_t kDeletionWindow = 4096;
+  constexpr size_t kDeletionTrigger = 2048;
+  options.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionTrigger));
+
+  rocksdb::BlockBasedTableOptions table;
+  // Rows are read one by one: small blocks.
+  table.block_size = 8 << 10;
+  table.checksum = rocksdb::kXXH3;
+  table.format_version = 5;
+  // A filter over whole keys; scans are bounded by their end instead of a prefix, so no prefix is
+  // declared and every scan is in total order.
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.whole_key_filtering = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_top_level_index_and_filter = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.block_cache = rocksdb::NewLRUCache(block_cache_bytes, /*num_shard_bits=*/4,
+                                           /*strict_capacity_limit=*/false,
+                                           /*high_pri_pool_ratio=*/0.5);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+rocksdb::WriteOptions ViewsWriteOptions() {
+  rocksdb::WriteOptions options;
+  options.sync = false;
+  options.disableWAL = true;
+  return options;
+}
+
+}  // namespace skald::storage

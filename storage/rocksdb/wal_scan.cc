@@ -1,0 +1,306 @@
+#include "storage/rocksdb/wal_scan.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "rocksdb/env.h"
+#include "storage/crc32c.h"
+#include "storage/rocksdb/rocksdb_status.h"
+#include "storage/rocksdb/slice.h"
+
+namespace skald::storage {
+namespace {
+
+constexpr size_t kBlockBytes = 32 << 10;
+constexpr size_t kHeaderBytes = 7;
+constexpr size_t kRecyclableHeaderBytes = 11;
+constexpr size_t kTypeAt = 6;
+
+// Fragment types as they are stored. The recyclable ones are these plus 4.
+enum class FragmentType : uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
+constexpr uint8_t kRecyclableShift = 4;
+constexpr uint8_t kLastRecyclableType = 8;
+
+struct Fragment {
+  FragmentType type = FragmentType::kFull;
+  size_t bytes = 0;  // with its header
+
+  bool StartsRecord() const { return type == FragmentType::kFull || type == FragmentType::kFirst; }
+  bool EndsRecord() const { return type == FragmentType::kFull || type == FragmentType::kLast; }
+};
+
+uint32_t ReadLittleEndian(absl::string_view bytes, size_t at, size_t count) {
+  uint32_t value = 0;
+  for (size_t i = count; i > 0; --i) {
+    value = value << 8 | static_cast<unsigned char>(bytes[at + i - 1]);
+  }
+  return value;
+}
+
+// Checksums are stored rotated and shifted, since a file may contain files with checksums.
+uint32_t Unmask(uint32_t masked) {
+  constexpr uint32_t kDelta = 0xa282ead8;
+  const uint32_t rotated = masked - kDelta;
+  return rotated >> 17 | rotated << 15;
+}
+
+// The valid fragment at the start of `bytes`, or what is wrong with it. `file_number` is what a
+// recyclable fragment must carry.
+absl::StatusOr<Fragment> ParseFragment(absl::string_view bytes, uint64_t file_number) {
+  if (bytes.size() < kHeaderBytes) return absl::DataLossError("the file ends within a header");
+  const auto stored_type = static_cast<uint8_t>(bytes[kTypeAt]);
+  if (stored_type == 0 || stored_type > kLastRecyclableType) {
+    return absl::DataLossError(absl::StrCat("unknown fragment type ", stored_type));
+  }
+  const bool recyclable = stored_type > kRecyclableShift;
+  const size_t header_bytes = recyclable ? kRecyclableHeaderBytes : kHeaderBytes;
+  const size_t length = ReadLittleEndian(bytes, 4, 2);
+  if (header_bytes + length > bytes.size()) {
+    return absl::DataLossError("a fragment goes on past the end of its block or file");
+  }
+  const absl::string_view covered = bytes.substr(kTypeAt, header_bytes - kTypeAt + length);
+  if (Crc32c(covered) != Unmask(ReadLittleEndian(bytes, 0, 4))) {
+    return absl::DataLossError("the checksum of a fragment does not match");
+  }
+  if (recyclable &&
+      ReadLittleEndian(bytes, kHeaderBytes, 4) != static_cast<uint32_t>(file_number)) {
+    return absl::DataLossError("a fragment belongs to a former life of the file");
+  }
+  const auto type = recyclable ? stored_type - kRecyclableShift : stored_type;
+  return Fragment{.type = static_cast<FragmentType>(type), .bytes = header_bytes + length};
+}
+
+// "000012.log" -> 12.
+std::optional<uint64_t> WalNumber(absl::string_view name) {
+  uint64_t number = 0;
+  if (!absl::EndsWith(name, ".log")) return std::nullopt;
+  name.remove_suffix(4);
+  if (name.empty() || !std::all_of(name.begin(), name.end(), absl::ascii_isdigit)) {
+    return std::nullopt;
+  }
+  if (!absl::SimpleAtoi(name, &number)) return std::nullopt;
+  return number;
+}
+
+absl::string_view BaseName(absl::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == absl::string_view::npos ? path : path.substr(slash + 1);
+}
+
+// Goes over the files in order and remembers the first damage.
+class Scanner {
+ public:
+  explicit Scanner(rocksdb::Env& env) : env_(env) {}
+
+  // Returns early once damage is known to be followed by a record.
+  absl::Status ScanFile(const std::string& file) {
+    file_ = file;
+    number_ = WalNumber(BaseName(file)).value_or(0);
+    record_start_.reset();
+    std::unique_ptr<rocksdb::SequentialFile> reader;
+    SKALD_RETURN_IF_ERROR(FromRocksDb(env_.NewSequentialFile(file, &reader, rocksdb::EnvOptions()),
+                                      absl::StrCat("open ", file)));
+    std::string scratch(kBlockBytes, '\0');
+    uint64_t offset = 0;
+    while (!done()) {
+      rocksdb::Slice block;
+      SKALD_RETURN_IF_ERROR(FromRocksDb(reader->Read(kBlockBytes, &block, scratch.data()),
+                                        absl::StrCat("read ", file)));
+      if (block.empty()) break;
+      ScanBlock(offset, FromSlice(block));
+      offset += block.size();
+    }
+    if (record_start_.has_value()) SetDamage(offset, "the file ends within a record");
+    return absl::OkStatus();
+  }
+
+  bool done() const { return damage_.has_value() && damage_->followed_by.has_value(); }
+  std::optional<WalDamage> damage() && { return std::move(damage_); }
+
+ private:
+  void ScanBlock(uint64_t offset, absl::string_view block) {
+    size_t at = 0;
+    while (at < block.size() && !done()) {
+      // Too little room for a header: RocksDB fills the rest of a full block with zeros.
+      if (block.size() == kBlockBytes && block.size() - at < kHeaderBytes) return;
+      const absl::StatusOr<Fragment> fragment = ParseFragment(block.substr(at), number_);
+      if (!fragment.ok()) {
+        SetDamage(offset + at, fragment.status().message());
+        FindRecordStart(offset, block, at + 1);
+        return;
+      }
+      TakeFragment(offset + at, *fragment);
+      at += fragment->bytes;
+    }
+  }
+
+  void TakeFragment(uint64_t offset, const Fragment& fragment) {
+    if (fragment.StartsRecord()) {
+      if (record_start_.has_value()) SetDamage(offset, "a record breaks off before its end");
+      if (damage_.has_value()) {
+        damage_->followed_by = WalPlace{file_, offset};
+        return;
+      }
+      record_start_ = offset;
+    } else if (!record_start_.has_value()) {
+      // After damage this is the rest of the damaged record.
+      SetDamage(offset, "a fragment continues no record");
+    }
+    if (fragment.EndsRecord()) record_start_.reset();
+  }
+
+  // Behind damage no length can be believed: looks at every byte of the block for a record's start.
+  void FindRecordStart(uint64_t offset, absl::string_view block, size_t at) {
+    for (; at + kHeaderBytes <= block.size(); ++at) {
+      const absl::StatusOr<Fragment> fragment = ParseFragment(block.substr(at), number_);
+      if (!fragment.ok() || !fragment->StartsRecord()) continue;
+      damage_->followed_by = WalPlace{file_, offset + at};
+      return;
+    }
+  }
+
+  void SetDamage(uint64_t offset, absl::string_view what) {
+    if (!damage_.has_value()) {
+      damage_ = WalDamage{.place = {file_, offset},
+                          .what = std::string(what),
+                          .record_offset = record_start_.value_or(offset),
+                          .followed_by = std::nullopt};
+    }
+    record_start_.reset();
+  }
+
+  rocksdb::Env& env_;
+  std::string file_;
+  uint64_t number_ = 0;
+  // Where the record that is being read started.
+  std::optional<uint64_t> record_start_;
+  std::optional<WalDamage> damage_;
+};
+
+absl::Status SyncFolder(rocksdb::Env& env, const std::string& folder) {
+  std::unique_ptr<rocksdb::Directory> directory;
+  SKALD_RETURN_IF_ERROR(
+      FromRocksDb(env.NewDirectory(folder, &directory), absl::StrCat("open ", folder)));
+  return FromRocksDb(directory->Fsync(), absl::StrCat("sync ", folder));
+}
+
+// Copies the bytes of `file` from `offset` on to `copy`, durably.
+absl::Status CopyTail(rocksdb::Env& env, const std::string& file, uint64_t offset,
+                      const std::string& copy) {
+  const std::string doing = absl::StrCat("copy the torn tail of ", file);
+  std::unique_ptr<rocksdb::SequentialFile> reader;
+  std::unique_ptr<rocksdb::WritableFile> writer;
+  const rocksdb::EnvOptions options;
+  SKALD_RETURN_IF_ERROR(FromRocksDb(env.NewSequentialFile(file, &reader, options), doing));
+  SKALD_RETURN_IF_ERROR(FromRocksDb(reader->Skip(offset), doing));
+  SKALD_RETURN_IF_ERROR(FromRocksDb(env.NewWritableFile(copy, &writer, options), doing));
+  std::string scratch(kBlockBytes, '\0');
+  while (true) {
+    rocksdb::Slice bytes;
+    SKALD_RETURN_IF_ERROR(FromRocksDb(reader->Read(scratch.size(), &bytes, scratch.data()), doing));
+    if (bytes.empty()) break;
+    SKALD_RETURN_IF_ERROR(FromRocksDb(writer->Append(bytes), doing));
+  }
+  SKALD_RETURN_IF_ERROR(FromRocksDb(writer->Sync(), doing));
+  return FromRocksDb(writer->Close(), doing);
+}
+
+absl::StatusOr<TornTail> Cut(rocksdb::Env& env, const std::string& file, uint64_t offset,
+                             uint64_t size) {
+  const std::string doing = absl::StrCat("cut the torn tail of ", file);
+  TornTail tail{.file = file, .offset = offset, .bytes_cut = size - offset, .copy = file + ".torn"};
+  SKALD_RETURN_IF_ERROR(CopyTail(env, file, offset, tail.copy));
+  std::unique_ptr<rocksdb::WritableFile> writer;
+  SKALD_RETURN_IF_ERROR(
+      FromRocksDb(env.ReopenWritableFile(file, &writer, rocksdb::EnvOptions()), doing));
+  SKALD_RETURN_IF_ERROR(FromRocksDb(writer->Truncate(offset), doing));
+  // The new length must be durable before RocksDB starts the next file: otherwise the tail could
+  // come back with records after it, and would look like lost data.
+  SKALD_RETURN_IF_ERROR(FromRocksDb(writer->Fsync(), doing));
+  SKALD_RETURN_IF_ERROR(FromRocksDb(writer->Close(), doing));
+  return tail;
+}
+
+absl::Status LostDataError(const WalDamage& damage) {
+  return absl::DataLossError(absl::StrCat(
+      "acknowledged data is lost: ", damage.place.file, " is damaged at byte ", damage.place.offset,
+      " (", damage.what, ") and has records after it, the next in ", damage.followed_by->file,
+      " at byte ", damage.followed_by->offset,
+      ". Nothing was changed. To mend it, restore the data directory from a backup or a replica; "
+      "keep this one for examination"));
+}
+
+// Scans `files` as one sequence and cuts a torn tail off.
+absl::StatusOr<std::vector<TornTail>> CheckFiles(rocksdb::Env& env, const std::string& folder,
+                                                 const std::vector<std::string>& files) {
+  std::vector<TornTail> cuts;
+  SKALD_ASSIGN_OR_RETURN(const std::optional<WalDamage> damage, ScanWal(env, files));
+  if (!damage.has_value()) return cuts;
+  if (damage->followed_by.has_value()) return LostDataError(*damage);
+  // Files after the damaged one hold nothing valid: cut them whole, the last first, so that a crash
+  // in between leaves the same decision to the next start.
+  for (auto file = files.rbegin(); file != files.rend(); ++file) {
+    const uint64_t from = *file == damage->place.file ? damage->record_offset : 0;
+    uint64_t size = 0;
+    SKALD_RETURN_IF_ERROR(
+        FromRocksDb(env.GetFileSize(*file, &size), absl::StrCat("measure ", *file)));
+    if (size > from) {
+      SKALD_ASSIGN_OR_RETURN(TornTail cut, Cut(env, *file, from, size));
+      cuts.push_back(std::move(cut));
+    }
+    if (*file == damage->place.file) break;
+  }
+  SKALD_RETURN_IF_ERROR(SyncFolder(env, folder));
+  return cuts;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> ListWalFiles(rocksdb::Env& env,
+                                                      const std::string& folder) {
+  std::vector<std::string> names;
+  SKALD_RETURN_IF_ERROR(
+      FromRocksDb(env.GetChildren(folder, &names), absl::StrCat("list ", folder)));
+  std::vector<std::pair<uint64_t, std::string>> numbered;
+  for (const std::string& name : names) {
+    const std::optional<uint64_t> number = WalNumber(name);
+    if (number.has_value()) numbered.emplace_back(*number, absl::StrCat(folder, "/", name));
+  }
+  std::sort(numbered.begin(), numbered.end());
+  std::vector<std::string> files;
+  for (auto& [number, file] : numbered) files.push_back(std::move(file));
+  return files;
+}
+
+absl::StatusOr<std::optional<WalDamage>> ScanWal(rocksdb::Env& env,
+                                                 const std::vector<std::string>& files) {
+  Scanner scanner(env);
+  for (const std::string& file : files) {
+    SKALD_RETURN_IF_ERROR(scanner.ScanFile(file));
+    if (scanner.done()) break;
+  }
+  return std::move(scanner).damage();
+}
+
+absl::StatusOr<std::vector<TornTail>> CheckWal(rocksdb::Env& env, const std::string& folder) {
+  SKALD_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListWalFiles(env, folder));
+  return CheckFiles(env, folder, files);
+}
+
+absl::StatusOr<std::vector<TornTail>> CheckManifest(rocksdb::Env& env, const std::string& folder) {
+  std::string name;
+  SKALD_RETURN_IF_ERROR(FromRocksDb(rocksdb::ReadFileToString(&env, folder + "/CURRENT", &name),
+                                    absl::StrCat("read ", folder, "/CURRENT")));
+  const std::string file = absl::StrCat(folder, "/", absl::StripTrailingAsciiWhitespace(name));
+  // RocksDB tells best what is wrong with a folder without it.
+  if (!env.FileExists(file).ok()) return std::vector<TornTail>();
+  return CheckFiles(env, folder, {file});
+}
+
+}  // namespace skald::storage

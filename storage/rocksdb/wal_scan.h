@@ -1,0 +1,62 @@
+// Reads the log's write-ahead files before RocksDB does, and tells a torn tail from lost data.
+//
+// The next batch is written only after the last one is synced. So damage that is followed by the
+// start of another record (a valid FIRST or FULL fragment, in that file or a later one) hit
+// acknowledged data. Damage with nothing valid after it is the last batch, which a crash tore
+// before it was acknowledged: it can be cut off.
+//
+// RocksDB's MANIFEST, its list of tables, is written in the same form and under the same rule:
+// nothing is done on the strength of an entry before it is synced. RocksDB refuses a torn one too.
+//
+// A file is a row of blocks of 32 KiB; a block is a row of fragments: masked CRC32C (4 bytes) of
+// all that follows it but the length, length (2), type (1), for recyclable types the file's number
+// (4), payload. A fragment never crosses a block's end. A record is one FULL, or FIRST MIDDLE*
+// LAST.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/rocksdb/rocksdb_event_log.h"
+
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
+namespace skald::storage {
+
+// A place in a file of records.
+struct WalPlace {
+  std::string file;
+  uint64_t offset = 0;
+};
+
+struct WalDamage {
+  // The damaged fragment, and what is wrong with it.
+  WalPlace place;
+  std::string what;
+  // The start of the record it belongs to: cut from here.
+  uint64_t record_offset = 0;
+  // The first record that starts after the damage, if any: then acknowledged data is lost.
+  std::optional<WalPlace> followed_by;
+};
+
+// The write-ahead files in `folder`, oldest first.
+absl::StatusOr<std::vector<std::string>> ListWalFiles(rocksdb::Env& env, const std::string& folder);
+
+// The first damage in `files`, read as one sequence, or nothing.
+absl::StatusOr<std::optional<WalDamage>> ScanWal(rocksdb::Env& env,
+                                                 const std::vector<std::string>& files);
+
+// Scans the files of `folder` and cuts a torn tail off, keeping the bytes in `<file>.torn`. Returns
+// what was cut. DATA_LOSS, with nothing changed, when acknowledged data is damaged.
+absl::StatusOr<std::vector<TornTail>> CheckWal(rocksdb::Env& env, const std::string& folder);
+
+// The same for the MANIFEST that `folder` names in CURRENT.
+absl::StatusOr<std::vector<TornTail>> CheckManifest(rocksdb::Env& env, const std::string& folder);
+
+}  // namespace skald::storage

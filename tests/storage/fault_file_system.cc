@@ -1,0 +1,235 @@
+#include "tests/storage/fault_file_system.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+namespace skald::storage {
+
+#define SKALD_RETURN_IF_IO_ERROR(expression)    \
+  do {                                          \
+    rocksdb::IOStatus io_status = (expression); \
+    if (!io_status.ok()) return io_status;      \
+  } while (false)
+
+class FaultFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  File(FaultFileSystem& system, std::string name, std::unique_ptr<rocksdb::FSWritableFile> target)
+      : FSWritableFileOwnerWrapper(std::move(target)), system_(system), name_(std::move(name)) {}
+
+  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* debug) override {
+    SKALD_RETURN_IF_IO_ERROR(system_.Change());
+    SKALD_RETURN_IF_IO_ERROR(FSWritableFileOwnerWrapper::Append(data, options, debug));
+    MutexLock lock(system_.mu_);
+    system_.files_[name_].bytes += data.size();
+    return rocksdb::IOStatus::OK();
+  }
+  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                           const rocksdb::DataVerificationInfo&,
+                           rocksdb::IODebugContext* debug) override {
+    return Append(data, options, debug);
+  }
+  rocksdb::IOStatus Truncate(uint64_t size, const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* debug) override {
+    SKALD_RETURN_IF_IO_ERROR(system_.Change());
+    SKALD_RETURN_IF_IO_ERROR(FSWritableFileOwnerWrapper::Truncate(size, options, debug));
+    MutexLock lock(system_.mu_);
+    // A crash may undo an unsynced cut; that the file is short is the harder case to get right, and
+    // the uncut one is where the test began.
+    FileState& file = system_.files_[name_];
+    file.bytes = size;
+    file.synced_bytes = std::min(file.synced_bytes, size);
+    return rocksdb::IOStatus::OK();
+  }
+  rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
+                         rocksdb::IODebugContext* debug) override {
+    SKALD_RETURN_IF_IO_ERROR(system_.Change());
+    SKALD_RETURN_IF_IO_ERROR(FSWritableFileOwnerWrapper::Sync(options, debug));
+    MarkSynced();
+    return rocksdb::IOStatus::OK();
+  }
+  rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                          rocksdb::IODebugContext* debug) override {
+    SKALD_RETURN_IF_IO_ERROR(system_.Change());
+    SKALD_RETURN_IF_IO_ERROR(FSWritableFileOwnerWrapper::Fsync(options, debug));
+    MarkSynced();
+    return rocksdb::IOStatus::OK();
+  }
+
+ private:
+  void MarkSynced() {
+    MutexLock lock(system_.mu_);
+    FileState& file = system_.files_[name_];
+    file.synced_bytes = file.bytes;
+  }
+
+  FaultFileSystem& system_;
+  const std::string name_;
+};
+
+class FaultFileSystem::Directory : public rocksdb::FSDirectoryWrapper {
+ public:
+  Directory(FaultFileSystem& system, std::string name, std::unique_ptr<rocksdb::FSDirectory> target)
+      : FSDirectoryWrapper(std::move(target)), system_(system), name_(std::move(name)) {}
+
+  rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                          rocksdb::IODebugContext* debug) override {
+    SKALD_RETURN_IF_IO_ERROR(system_.Change());
+    SKALD_RETURN_IF_IO_ERROR(FSDirectoryWrapper::Fsync(options, debug));
+    MutexLock lock(system_.mu_);
+    system_.MarkNamesSynced(name_);
+    return rocksdb::IOStatus::OK();
+  }
+  rocksdb::IOStatus FsyncWithDirOptions(const rocksdb::IOOptions& options,
+                                        rocksdb::IODebugContext* debug,
+                                        const rocksdb::DirFsyncOptions&) override {
+    return Fsync(options, debug);
+  }
+
+ private:
+  FaultFileSystem& system_;
+  const std::string name_;
+};
+
+FaultFileSystem::FaultFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+
+void FaultFileSystem::StopAt(uint64_t operation) {
+  MutexLock lock(mu_);
+  fault_at_ = operation;
+  for_good_ = true;
+}
+
+void FaultFileSystem::FailOnceAt(uint64_t operation) {
+  MutexLock lock(mu_);
+  fault_at_ = operation;
+  for_good_ = false;
+}
+
+bool FaultFileSystem::struck() const {
+  MutexLock lock(mu_);
+  return struck_;
+}
+
+rocksdb::IOStatus FaultFileSystem::Change() {
+  MutexLock lock(mu_);
+  ++operations_;
+  const bool fails =
+      fault_at_ != 0 && (for_good_ ? operations_ >= fault_at_ : operations_ == fault_at_);
+  if (!fails) return rocksdb::IOStatus::OK();
+  struck_ = true;
+  return rocksdb::IOStatus::IOError("injected fault");
+}
+
+void FaultFileSystem::Crash(TailFate fate) {
+  MutexLock lock(mu_);
+  for (const auto& [name, file] : files_) {
+    if (!std::filesystem::exists(name)) continue;
+    if (!file.name_synced) {
+      std::filesystem::remove(name);
+      continue;
+    }
+    if (file.bytes == file.synced_bytes) continue;
+    const uint64_t half = file.synced_bytes + (file.bytes - file.synced_bytes) / 2;
+    switch (fate) {
+      case TailFate::kGone:
+        std::filesystem::resize_file(name, file.synced_bytes);
+        break;
+      case TailFate::kHalf:
+        std::filesystem::resize_file(name, half);
+        break;
+      case TailFate::kHalfThenZeros:
+        std::filesystem::resize_file(name, half);
+        std::filesystem::resize_file(name, file.bytes);
+        break;
+    }
+  }
+  files_.clear();
+}
+
+rocksdb::IOStatus FaultFileSystem::NewWritableFile(const std::string& name,
+                                                   const rocksdb::FileOptions& options,
+                                                   std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                                   rocksdb::IODebugContext* debug) {
+  SKALD_RETURN_IF_IO_ERROR(Change());
+  std::unique_ptr<rocksdb::FSWritableFile> target;
+  SKALD_RETURN_IF_IO_ERROR(FileSystemWrapper::NewWritableFile(name, options, &target, debug));
+  {
+    MutexLock lock(mu_);
+    files_[name] = FileState{};
+  }
+  *file = std::make_unique<File>(*this, name, std::move(target));
+  return rocksdb::IOStatus::OK();
+}
+
+rocksdb::IOStatus FaultFileSystem::ReopenWritableFile(
+    const std::string& name, const rocksdb::FileOptions& options,
+    std::unique_ptr<rocksdb::FSWritableFile>* file, rocksdb::IODebugContext* debug) {
+  SKALD_RETURN_IF_IO_ERROR(Change());
+  std::unique_ptr<rocksdb::FSWritableFile> target;
+  SKALD_RETURN_IF_IO_ERROR(FileSystemWrapper::ReopenWritableFile(name, options, &target, debug));
+  {
+    MutexLock lock(mu_);
+    const uint64_t bytes = std::filesystem::file_size(name);
+    // What was there before this system is on disk.
+    files_.try_emplace(name, FileState{.bytes = bytes, .synced_bytes = bytes, .name_synced = true});
+  }
+  *file = std::make_unique<File>(*this, name, std::move(target));
+  return rocksdb::IOStatus::OK();
+}
+
+rocksdb::IOStatus FaultFileSystem::NewDirectory(const std::string& name,
+                                                const rocksdb::IOOptions& options,
+                                                std::unique_ptr<rocksdb::FSDirectory>* directory,
+                                                rocksdb::IODebugContext* debug) {
+  std::unique_ptr<rocksdb::FSDirectory> target;
+  SKALD_RETURN_IF_IO_ERROR(FileSystemWrapper::NewDirectory(name, options, &target, debug));
+  *directory = std::make_unique<Directory>(*this, name, std::move(target));
+  return rocksdb::IOStatus::OK();
+}
+
+rocksdb::IOStatus FaultFileSystem::DeleteFile(const std::string& name,
+                                              const rocksdb::IOOptions& options,
+                                              rocksdb::IODebugContext* debug) {
+  SKALD_RETURN_IF_IO_ERROR(Change());
+  SKALD_RETURN_IF_IO_ERROR(FileSystemWrapper::DeleteFile(name, options, debug));
+  MutexLock lock(mu_);
+  files_.erase(name);
+  return rocksdb::IOStatus::OK();
+}
+
+rocksdb::IOStatus FaultFileSystem::RenameFile(const std::string& from, const std::string& to,
+                                              const rocksdb::IOOptions& options,
+                                              rocksdb::IODebugContext* debug) {
+  SKALD_RETURN_IF_IO_ERROR(Change());
+  SKALD_RETURN_IF_IO_ERROR(FileSystemWrapper::RenameFile(from, to, options, debug));
+  MutexLock lock(mu_);
+  const auto file = files_.find(from);
+  if (file == files_.end()) return rocksdb::IOStatus::OK();
+  if (file != files_.end()) {
+    files_[to] = file->second;
+    files_.erase(file);
+  }
+  // File systems keep the order of changes to a folder: if the rename survives a crash, as it does
+  // here, so does every name before it.
+  MarkNamesSynced(std::filesystem::path(to).parent_path().string());
+  return rocksdb::IOStatus::OK();
+}
+
+void FaultFileSystem::MarkNamesSynced(const std::string& folder) {
+  const auto normal = std::filesystem::path(folder).lexically_normal();
+  for (auto& [file, state] : files_) {
+    if (std::filesystem::path(file).lexically_normal().parent_path() == normal) {
+      state.name_synced = true;
+    }
+  }
+}
+
+rocksdb::IOStatus FaultFileSystem::CreateDirIfMissing(const std::string& name,
+                                                      const rocksdb::IOOptions& options,
+                                                      rocksdb::IODebugContext* debug) {
+  SKALD_RETURN_IF_IO_ERROR(Change());
+  return FileSystemWrapper::CreateDirIfMissing(name, options, debug);
+}
+
+}  // namespace skald::storage

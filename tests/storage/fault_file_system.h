@@ -1,0 +1,77 @@
+// A file system that fails at the n-th change and forgets what was not synced.
+//
+// It passes everything on to the real one and remembers, file by file, how much is synced and
+// whether the file's name is. Crash() then makes the real files look as after a loss of power.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/mutex.h"
+#include "rocksdb/env.h"
+#include "rocksdb/file_system.h"
+
+namespace skald::storage {
+
+class FaultFileSystem : public rocksdb::FileSystemWrapper {
+ public:
+  FaultFileSystem();
+
+  static const char* kClassName() { return "FaultFileSystem"; }
+  const char* Name() const override { return kClassName(); }
+
+  // The change number `operation`, from 1, fails, and with it all later ones: the machine stopped.
+  void StopAt(uint64_t operation);
+  // Only that one fails.
+  void FailOnceAt(uint64_t operation);
+  // Whether a fault has struck.
+  bool struck() const;
+
+  // What becomes of bytes that were written but not synced.
+  enum class TailFate { kGone, kHalf, kHalfThenZeros };
+  // Drops what was not synced. Nothing may be open any more.
+  void Crash(TailFate fate);
+
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                       std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                       rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus NewDirectory(const std::string& name, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* directory,
+                                 rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus DeleteFile(const std::string& name, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus CreateDirIfMissing(const std::string& name, const rocksdb::IOOptions& options,
+                                       rocksdb::IODebugContext* debug) override;
+
+ private:
+  class File;
+  class Directory;
+
+  struct FileState {
+    uint64_t bytes = 0;
+    uint64_t synced_bytes = 0;
+    bool name_synced = false;
+  };
+
+  // What was created in `folder` keeps its name over a crash.
+  void MarkNamesSynced(const std::string& folder) SKALD_REQUIRES(mu_);
+  // Counts a change; not OK when it is one that fails.
+  rocksdb::IOStatus Change();
+
+  mutable Mutex mu_;
+  uint64_t operations_ SKALD_GUARDED_BY(mu_) = 0;
+  uint64_t fault_at_ SKALD_GUARDED_BY(mu_) = 0;
+  bool for_good_ SKALD_GUARDED_BY(mu_) = false;
+  bool struck_ SKALD_GUARDED_BY(mu_) = false;
+  std::map<std::string, FileState> files_ SKALD_GUARDED_BY(mu_);
+};
+
+}  // namespace skald::storage
