@@ -1,0 +1,140 @@
+// What workers answer: in time, late, or never.
+
+#include <algorithm>
+
+#include "base/errors.h"
+#include "engine/saga/execution.h"
+#include "engine/saga/problem.h"
+
+namespace skald::saga {
+
+absl::Status Execution::Handle(const AnswerTask& request) {
+  if (!state_.exists()) return SagaNotFoundError(command_.saga);
+  const Frame* at = state_.Find(request.token.frame);
+  if (at == nullptr || at->kind != FrameKind::kWorker ||
+      at->call->attempt != request.token.attempt) {
+    return AnswerLate(request);
+  }
+  const bool running = at->phase == Frame::Phase::kRunning;
+  if (request.output) {
+    // A success is taken even while the task waits to be called again: it is the same call under
+    // the same key.
+    FinishTask(at->id, {.source = log::v1::OUTPUT_SOURCE_SLOT, .value = request.output});
+    return absl::OkStatus();
+  }
+  if (!running) return TaskNotRunningError(state_.key, at->task, "this attempt has failed already");
+  Json error = NormalizeProblem(request.error.value_or(Json()), at->task);
+  const bool refused = IsRefusedForGood(error);
+  FailTaskFrame(at->id, {.error = std::move(error), .refused_for_good = refused});
+  return absl::OkStatus();
+}
+
+absl::Status Execution::AnswerLate(const AnswerTask& request) {
+  const FrameId id = request.token.frame;
+  auto call = std::find_if(
+      state_.lingering.begin(), state_.lingering.end(), [&](const Lingering& lingering) {
+        return lingering.frame == id && lingering.call.attempt == request.token.attempt;
+      });
+  if (call == state_.lingering.end()) {
+    return TaskNotRunningError(state_.key, "",
+                               "it is not open: it was answered before, or never handed out");
+  }
+  const Lingering late = *call;
+  const absl::Status refusal =
+      TaskNotRunningError(state_.key, late.task, "the task has been given up");
+  if (request.output && program().node(program().Find(late.task)).compensation) {
+    // The same run was called again meanwhile: that call answers for this effect.
+    auto run = state_.runs.find(late.call.path);
+    const bool superseded = run != state_.runs.end() && run->second.run == late.call.run &&
+                            run->second.attempts > late.call.attempt;
+    if (!superseded) {
+      ArmLate(late, *request.output);
+      return absl::OkStatus();
+    }
+  }
+  if (late.quiet || state_.is_ended()) return refusal;
+  log::v1::Event event;
+  event.mutable_task_quiesced()->set_frame(id.value());
+  event.mutable_task_quiesced()->set_task(late.task);
+  event.mutable_task_quiesced()->set_failed(!request.output.has_value());
+  Emit(std::move(event));
+  return request.output ? refusal : absl::OkStatus();
+}
+
+void Execution::ArmLate(const Lingering& late, const Payload& output) {
+  const uint32_t slot = AddSlot(output);
+  FrameId scope = kRootFrame;
+  for (auto at = late.scopes.rbegin(); at != late.scopes.rend(); ++at) {
+    if (state_.Find(*at) != nullptr) scope = *at;  // the innermost that still lives
+  }
+  const bool incident = state_.is_ended() || frame(scope).scope->sealed;
+  if (late.quiet || incident) {
+    log::v1::Event event;
+    log::v1::LateCompletion& completion = *event.mutable_late_completion();
+    completion.set_frame(late.frame.value());
+    completion.set_task(late.task);
+    completion.set_output_slot(slot);
+    completion.set_incident(incident);
+    Emit(std::move(event));
+  }
+  if (incident) return;
+  uint32_t seq = state_.next_seq;
+  for (const Entry& entry : frame(scope).scope->entries) {
+    if (entry.frame == late.frame) seq = entry.seq;
+  }
+  log::v1::Event event;
+  log::v1::CompensationArmed& armed = *event.mutable_compensation_armed();
+  armed.set_scope(scope.value());
+  armed.set_seq(seq);
+  armed.set_frame(late.frame.value());
+  armed.set_task(late.task);
+  armed.set_handler(program().node(program().Find(late.task)).compensation->reference);
+  armed.set_output_slot(slot);
+  armed.set_path(late.call.path);
+  Emit(std::move(event));
+  const Scope& holder = *frame(scope).scope;
+  if (!holder.undoing) {
+    // Left already, or about to be: what came late is still owed by the scope's pending undo, if
+    // there is one.
+    if (holder.undone && frame(scope).fault) StartUndo(scope, holder.cause, {seq}, kRootFrame);
+    return;
+  }
+  StartUndo(scope, holder.cause, {seq}, holder.explicit_frame);
+}
+
+absl::Status Execution::Handle(const QuiesceTask& request) {
+  auto call = std::find_if(state_.lingering.begin(), state_.lingering.end(),
+                           [&](const Lingering& lingering) {
+                             return lingering.frame == request.token.frame &&
+                                    lingering.call.attempt == request.token.attempt;
+                           });
+  if (!state_.exists() || state_.is_ended() || call == state_.lingering.end() || call->quiet)
+    return absl::OkStatus();
+  const Lingering quiet = *call;
+  for (FrameId scope : quiet.scopes) {
+    if (state_.Find(scope) == nullptr) continue;
+    for (const Entry& entry : frame(scope).scope->entries) {
+      if (entry.frame != quiet.frame || entry.outcome != Entry::Outcome::kOpen) continue;
+      log::v1::Event event;
+      if (request.never_dispatched) {
+        event.mutable_compensation_disarmed()->set_scope(scope.value());
+        event.mutable_compensation_disarmed()->set_seq(entry.seq);
+        event.mutable_compensation_disarmed()->set_task(entry.task);
+      } else {
+        event.mutable_compensation_outcome_unknown()->set_scope(scope.value());
+        event.mutable_compensation_outcome_unknown()->set_seq(entry.seq);
+        event.mutable_compensation_outcome_unknown()->set_task(entry.task);
+      }
+      Emit(std::move(event));
+      break;
+    }
+  }
+  log::v1::Event event;
+  event.mutable_task_quiesced()->set_frame(quiet.frame.value());
+  event.mutable_task_quiesced()->set_task(quiet.task);
+  event.mutable_task_quiesced()->set_never_dispatched(request.never_dispatched);
+  Emit(std::move(event));
+  return absl::OkStatus();
+}
+
+}  // namespace skald::saga

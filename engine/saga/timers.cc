@@ -1,0 +1,108 @@
+// What happens when time passes.
+
+#include "absl/strings/str_cat.h"
+#include "engine/saga/execution.h"
+#include "engine/saga/pending.h"
+#include "engine/saga/problem.h"
+
+namespace skald::saga {
+
+absl::Status Execution::Handle(const FireTimer& request) {
+  if (!state_.exists() || state_.is_ended() || state_.suspended) return absl::OkStatus();
+  if (request.kind == FireTimer::Kind::kContinue) return absl::OkStatus();  // Run goes on by itself
+  for (const Timer& timer : PendingTimers(state_)) {
+    if (timer.frame != request.frame || timer.kind != request.kind || timer.due != request.due)
+      continue;
+    if (timer.due <= context_.now) Fire(timer.kind, timer.frame);
+    break;
+  }
+  return absl::OkStatus();
+}
+
+void Execution::Fire(FireTimer::Kind kind, FrameId id) {
+  switch (kind) {
+    case FireTimer::Kind::kDue:
+      return FireDue(id);
+    case FireTimer::Kind::kDeadline:
+      return FireDeadline(id);
+    case FireTimer::Kind::kUndoDeadline:
+      return FireUndoDeadline(id);
+    case FireTimer::Kind::kAttemptDeadline:
+      RaiseAt(id,
+              MakeProblem(Problem::kTimeout, "Attempt timed out",
+                          "An attempt took longer than its limit", frame(id).task),
+              log::v1::COMPENSATION_CAUSE_FAULT, false);
+      return;
+    case FireTimer::Kind::kContinue:
+      return;
+  }
+}
+
+void Execution::FireDue(FrameId id) {
+  if (frame(id).kind == FrameKind::kWait) {
+    FinishTask(id, {.source = log::v1::OUTPUT_SOURCE_INPUT});
+  } else {
+    Retry(id);
+  }
+}
+
+void Execution::FireDeadline(FrameId id) {
+  const Frame& at = frame(id);
+  Json error = MakeProblem(
+      Problem::kTimeout, id == kRootFrame ? "Workflow timed out" : "Task timed out",
+      absl::StrCat("It took longer than its timeout allows, since it started at ",
+                   absl::FormatTime(absl::RFC3339_sec, absl::FromUnixMicros(at.started.value()),
+                                    absl::UTCTimeZone())),
+      id == kRootFrame ? "/do" : at.task);
+  if (at.kind == FrameKind::kWorker || at.kind == FrameKind::kWait) {
+    FailTaskFrame(id, {.error = std::move(error),
+                       .awaiting_answer =
+                           at.kind == FrameKind::kWorker && at.phase == Frame::Phase::kRunning});
+    return;
+  }
+  if (at.kind != FrameKind::kUndo && ParkInsteadOfTimeout(id, error)) return;
+  RaiseAt(id, error, log::v1::COMPENSATION_CAUSE_TIMEOUT, true);
+}
+
+bool Execution::ParkInsteadOfTimeout(FrameId id, const Json& error) {
+  FrameId sealed = id;
+  const bool own_pivot = frame(id).scope && frame(id).scope->sealed;
+  if (!own_pivot && !StaysInside(id, error, &sealed)) return false;
+  log::v1::Event waived;
+  waived.mutable_timeout_waived()->set_frame(id.value());
+  waived.mutable_timeout_waived()->set_task(frame(id).task);
+  Emit(std::move(waived));
+  std::vector<FrameId> running;
+  for (const Frame& at : state_.frames) {
+    if (at.kind != FrameKind::kWorker || at.phase == Frame::Phase::kParked || InsideUndo(at.id))
+      continue;
+    for (FrameId up = at.id; up != kRootFrame;) {
+      up = frame(up).parent;
+      if (up != id) continue;
+      running.push_back(at.id);
+      break;
+    }
+  }
+  for (FrameId worker : running) Park(worker, {.error = error});
+  return true;
+}
+
+void Execution::FireUndoDeadline(FrameId id) {
+  log::v1::Event waived;
+  waived.mutable_timeout_waived()->set_frame(id.value());
+  waived.mutable_timeout_waived()->set_task(frame(id).task);
+  waived.mutable_timeout_waived()->set_undo(true);
+  Emit(std::move(waived));
+  std::vector<FrameId> running;
+  for (const Frame& at : state_.frames) {
+    if (at.kind == FrameKind::kUndo && at.undo_scope == id) running.push_back(at.id);
+  }
+  for (FrameId undo : running) {
+    CancelChildren(undo, log::v1::COMPENSATION_CAUSE_TIMEOUT);
+    ExhaustStep(undo, MakeProblem(Problem::kTimeout, "Compensation timed out",
+                                  "The scope's compensation took longer than its timeout",
+                                  frame(undo).task));
+  }
+}
+
+}  // namespace skald::saga

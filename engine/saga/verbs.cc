@@ -1,0 +1,147 @@
+// What operators do with parked work.
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "engine/saga/execution.h"
+#include "engine/saga/problem.h"
+
+namespace skald::saga {
+namespace {
+
+constexpr absl::string_view kUndoVerbs = "RetryCompensation, SkipCompensation, ResolveCompensation";
+constexpr absl::string_view kTaskVerbs = "RetryTask, CompleteTask, FailTask";
+
+bool IsNamed(absl::string_view wanted, absl::string_view reference) {
+  return wanted.empty() || wanted == reference || wanted == TaskName(reference);
+}
+
+void CollectParked(const std::vector<Entry>& entries, std::vector<const Entry*>& parked) {
+  for (const Entry& entry : entries) {
+    if (entry.phase == Entry::Phase::kParked) parked.push_back(&entry);
+    CollectParked(entry.children, parked);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Execution::ParkedUndo> Execution::FindParkedUndo(absl::string_view task) const {
+  if (absl::Status running = RequireRunning(); !running.ok()) return running;
+  std::vector<ParkedUndo> found;
+  bool parked_task = false;
+  for (const Frame& at : state_.frames) {
+    parked_task = parked_task || (at.phase == Frame::Phase::kParked && IsNamed(task, at.task));
+    if (!at.scope) continue;
+    std::vector<const Entry*> parked;
+    CollectParked(at.scope->entries, parked);
+    for (const Entry* entry : parked) {
+      if (IsNamed(task, entry->task)) found.push_back({at.id, entry->seq});
+    }
+  }
+  if (found.size() == 1) return found.front();
+  if (found.size() > 1) {
+    return TaskNotParkedError(state_.key, task,
+                              "more than one undo is parked; name one by its JSON pointer");
+  }
+  if (parked_task) {
+    return TaskNotParkedError(state_.key, task,
+                              absl::StrCat("it is a parked task, not an undo; use ", kTaskVerbs));
+  }
+  return TaskNotFoundError(state_.key, task);
+}
+
+absl::StatusOr<FrameId> Execution::FindParkedTask(absl::string_view task) const {
+  if (absl::Status running = RequireRunning(); !running.ok()) return running;
+  std::vector<FrameId> found;
+  bool parked_undo = false;
+  for (const Frame& at : state_.frames) {
+    if (at.phase == Frame::Phase::kParked && IsNamed(task, at.task)) found.push_back(at.id);
+    if (!at.scope) continue;
+    std::vector<const Entry*> parked;
+    CollectParked(at.scope->entries, parked);
+    for (const Entry* entry : parked) parked_undo = parked_undo || IsNamed(task, entry->task);
+  }
+  if (found.size() == 1) return found.front();
+  if (found.size() > 1) {
+    return TaskNotParkedError(state_.key, task,
+                              "more than one task is parked; name one by its JSON pointer");
+  }
+  if (parked_undo) {
+    return TaskNotParkedError(state_.key, task,
+                              absl::StrCat("it is a parked undo, not a task; use ", kUndoVerbs));
+  }
+  return TaskNotFoundError(state_.key, task);
+}
+
+absl::Status Execution::Handle(const RetryCompensation& request) {
+  absl::StatusOr<ParkedUndo> parked = FindParkedUndo(request.task);
+  if (!parked.ok()) return parked.status();
+  StartStep(parked->scope, parked->seq);
+  return absl::OkStatus();
+}
+
+absl::Status Execution::Handle(const SkipCompensation& request) {
+  absl::StatusOr<ParkedUndo> parked = FindParkedUndo(request.task);
+  if (!parked.ok()) return parked.status();
+  log::v1::Event event;
+  log::v1::CompensationStepSkipped& skipped = *event.mutable_compensation_step_skipped();
+  skipped.set_scope(parked->scope.value());
+  skipped.set_seq(parked->seq);
+  skipped.set_task(FindEntry(frame(parked->scope).scope->entries, parked->seq)->task);
+  skipped.set_by_operator(true);
+  skipped.set_reason_slot(AddSlot(Json::String(request.reason)));
+  Emit(std::move(event));
+  return absl::OkStatus();
+}
+
+absl::Status Execution::Handle(const ResolveCompensation& request) {
+  absl::StatusOr<ParkedUndo> parked = FindParkedUndo(request.task);
+  if (!parked.ok()) return parked.status();
+  log::v1::Event event;
+  log::v1::CompensationStepResolved& resolved = *event.mutable_compensation_step_resolved();
+  resolved.set_scope(parked->scope.value());
+  resolved.set_seq(parked->seq);
+  resolved.set_task(FindEntry(frame(parked->scope).scope->entries, parked->seq)->task);
+  resolved.set_note_slot(AddSlot(Json::String(request.note)));
+  Emit(std::move(event));
+  return absl::OkStatus();
+}
+
+absl::Status Execution::Handle(const RetryTask& request) {
+  absl::StatusOr<FrameId> parked = FindParkedTask(request.task);
+  if (!parked.ok()) return parked.status();
+  if (frame(*parked).kind == FrameKind::kWorker) {
+    Retry(*parked);
+    return absl::OkStatus();
+  }
+  // It failed inside the engine (an expression, a schema, a raise): it is entered again from the
+  // start.
+  const FrameId parent = frame(*parked).parent;
+  const definition::NodeIndex node = program().Find(frame(*parked).task);
+  log::v1::Event event;
+  event.mutable_task_cancelled()->set_frame(parked->value());
+  event.mutable_task_cancelled()->set_task(frame(*parked).task);
+  Emit(std::move(event));
+  EnterTask(parent, node);
+  return absl::OkStatus();
+}
+
+absl::Status Execution::Handle(const CompleteTask& request) {
+  absl::StatusOr<FrameId> parked = FindParkedTask(request.task);
+  if (!parked.ok()) return parked.status();
+  FinishTask(
+      *parked,
+      {.source = log::v1::OUTPUT_SOURCE_SLOT, .value = request.output, .note = request.note});
+  return absl::OkStatus();
+}
+
+absl::Status Execution::Handle(const FailTask& request) {
+  absl::StatusOr<FrameId> parked = FindParkedTask(request.task);
+  if (!parked.ok()) return parked.status();
+  const Json error = frame(*parked).error;
+  FailTaskFrame(*parked, {.error = error, .note = request.note, .by_operator = true});
+  return absl::OkStatus();
+}
+
+}  // namespace skald::saga
