@@ -1,0 +1,83 @@
+#include "engine/partition/admission.h"
+
+#include <variant>
+
+#include "base/errors.h"
+#include "base/status_macros.h"
+
+namespace skald::partition {
+namespace {
+
+// What a request takes beside its payload.
+constexpr size_t kRequestBytes = 512;
+// A refused caller comes back when a few batches have gone through.
+constexpr Micros kRetryAfter = 50 * kMillisecond;
+
+}  // namespace
+
+Ticket::~Ticket() {
+  if (admission_ != nullptr) admission_->Leave(bytes_);
+}
+
+size_t CommandBytes(const saga::Command& command) {
+  size_t bytes = kRequestBytes;
+  // The text, and about as much again for the value.
+  if (const auto* start = std::get_if<saga::StartSaga>(&command.request)) {
+    bytes += 2 * start->input.text.size();
+  } else if (const auto* answer = std::get_if<saga::AnswerTask>(&command.request)) {
+    if (answer->output) bytes += 2 * answer->output->text.size();
+  } else if (const auto* complete = std::get_if<saga::CompleteTask>(&command.request)) {
+    bytes += 2 * complete->output.text.size();
+  }
+  return bytes;
+}
+
+absl::Status Admission::CheckDisk(DiskSpace worst) const {
+  const DiskSpace now = disk_space();
+  if (now <= worst) [[likely]] {
+    return absl::OkStatus();
+  }
+  const uint64_t floor = now == DiskSpace::kOut ? limits_.free_bytes_hard : limits_.free_bytes_soft;
+  return DiskSpaceLowError(free_bytes_.load(std::memory_order_relaxed), floor);
+}
+
+absl::StatusOr<Ticket> Admission::Take(size_t bytes, size_t room) {
+  const size_t commands = commands_.fetch_add(1, std::memory_order_relaxed);
+  const size_t held = bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  // One request is always let in, however large: the API bounds its size.
+  if (commands >= room * limits_.commands_max ||
+      (commands > 0 && held + bytes > room * limits_.bytes_max)) {
+    Leave(bytes);
+    return PartitionOverloadedError(partition_, kRetryAfter);
+  }
+  return Ticket(this, bytes);
+}
+
+void Admission::Leave(size_t bytes) {
+  commands_.fetch_sub(1, std::memory_order_relaxed);
+  bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+absl::StatusOr<Ticket> Admission::Enter(const saga::Command& command) {
+  const bool starts = std::holds_alternative<saga::StartSaga>(command.request);
+  SKALD_RETURN_IF_ERROR(CheckDisk(starts ? DiskSpace::kPlenty : DiskSpace::kLow));
+  const bool answers = std::holds_alternative<saga::AnswerTask>(command.request);
+  return Take(CommandBytes(command), answers ? 2 : 1);
+}
+
+absl::StatusOr<Ticket> Admission::EnterDeploy(size_t bytes) {
+  SKALD_RETURN_IF_ERROR(CheckDisk(DiskSpace::kPlenty));
+  return Take(kRequestBytes + bytes, 1);
+}
+
+absl::StatusOr<Ticket> Admission::EnterRead() { return Take(kRequestBytes, 1); }
+
+void Admission::SetFreeBytes(uint64_t bytes) {
+  free_bytes_.store(bytes, std::memory_order_relaxed);
+  DiskSpace space = DiskSpace::kPlenty;
+  if (bytes < limits_.free_bytes_soft) space = DiskSpace::kLow;
+  if (bytes < limits_.free_bytes_hard) space = DiskSpace::kOut;
+  disk_space_.store(space, std::memory_order_relaxed);
+}
+
+}  // namespace skald::partition

@@ -1,0 +1,96 @@
+// Refuses requests at a partition's door, before they cost anything: too many under way, or too
+// little disk.
+//
+// A request is under way from Enter until its Ticket goes, which is when its answer has left. So
+// the bound holds for everything that waits: at the door, in the inbox and at the gate.
+//
+// Thread rule: all methods from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "base/ids.h"
+#include "engine/saga/command.h"
+
+namespace skald::partition {
+
+class Admission;
+
+// A request's place among those under way; gives it back when it goes. Must not outlive its door.
+class Ticket {
+ public:
+  Ticket() = default;
+  Ticket(Ticket&& other) noexcept
+      : admission_(std::exchange(other.admission_, nullptr)), bytes_(other.bytes_) {}
+  Ticket& operator=(Ticket&& other) noexcept {
+    std::swap(admission_, other.admission_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Ticket();
+
+ private:
+  friend class Admission;
+  Ticket(Admission* admission, size_t bytes) : admission_(admission), bytes_(bytes) {}
+
+  Admission* admission_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+// How much disk is left, in steps of what is still allowed.
+enum class DiskSpace : uint8_t {
+  kPlenty,
+  kLow,  // no new sagas, no definitions
+  kOut,  // reads only
+};
+
+struct AdmissionLimits {
+  size_t commands_max = 4'096;
+  size_t bytes_max = 64 << 20;
+  uint64_t free_bytes_soft = 0;
+  uint64_t free_bytes_hard = 0;
+};
+
+class Admission {
+ public:
+  Admission(PartitionId partition, const AdmissionLimits& limits)
+      : partition_(partition), limits_(limits) {}
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+
+  // Lets a command in. RESOURCE_EXHAUSTED when too much is under way or the disk is too full for
+  // it. Workers' answers may take twice the room: they are what makes room.
+  absl::StatusOr<Ticket> Enter(const saga::Command& command);
+  // Lets a definition in.
+  absl::StatusOr<Ticket> EnterDeploy(size_t bytes);
+  // Lets a read in.
+  absl::StatusOr<Ticket> EnterRead();
+
+  // Tells how much of the log's device is free.
+  void SetFreeBytes(uint64_t bytes);
+  DiskSpace disk_space() const { return disk_space_.load(std::memory_order_relaxed); }
+
+  size_t under_way() const { return commands_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Ticket;
+  absl::StatusOr<Ticket> Take(size_t bytes, size_t room);
+  absl::Status CheckDisk(DiskSpace worst) const;
+  void Leave(size_t bytes);
+
+  const PartitionId partition_;
+  const AdmissionLimits limits_;
+  std::atomic<size_t> commands_ = 0;
+  std::atomic<size_t> bytes_ = 0;
+  std::atomic<uint64_t> free_bytes_ = ~uint64_t{0};
+  std::atomic<DiskSpace> disk_space_ = DiskSpace::kPlenty;
+};
+
+// The memory that a command holds, roughly.
+size_t CommandBytes(const saga::Command& command);
+
+}  // namespace skald::partition

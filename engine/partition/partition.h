@@ -1,0 +1,276 @@
+// A partition: takes commands in order, decides them, stages commits, and lets their effects out
+// once they are durable.
+//
+// Passive and single-threaded: no thread, lock, socket, file or clock inside. Whoever drives it
+// (the threads of engine/runtime, a test, the simulator) gives the time and the news from the log:
+//
+//   partition.Submit(std::move(command), std::move(ticket), done);
+//   partition.Poll(now, staged);            // decides; `staged` is to be appended to the log, in
+//   order partition.OnDurable(position);          // the log has it: answers and tasks leave
+//
+// It runs ahead of the log, but whatever it says leaves through the gate. It reads the log itself
+// only to recover and to send an unacknowledged message again.
+//
+// Thread rule: one thread at a time; admission() from any.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "engine/partition/admission.h"
+#include "engine/partition/duties.h"
+#include "engine/partition/fold.h"
+#include "engine/partition/gate.h"
+#include "engine/partition/outlet.h"
+#include "engine/partition/reply.h"
+#include "engine/partition/timers.h"
+#include "engine/partition/waiters.h"
+#include "engine/saga/command.h"
+#include "engine/saga/decide.h"
+#include "storage/event_log.h"
+#include "storage/views.h"
+
+namespace skald::partition {
+
+struct PartitionOptions {
+  PartitionId partition;
+  uint32_t partition_count = 1;
+  uint64_t seed = 0;  // of what decisions may draw
+  AdmissionLimits admission;
+  saga::DecideLimits decide;
+  size_t cached_state_bytes = 64 << 20;
+  // A seal is due after the one or the other.
+  Micros seal_interval = 100 * kMillisecond;
+  uint64_t seal_events = 10'000;
+  // Timers due within this are kept in memory.
+  Micros timer_horizon = kMinute;
+  // Bounds on one Poll, so that a turn stays short.
+  size_t turn_requests_max = 256;
+  size_t turn_bytes_max = 1 << 20;
+};
+
+// What a partition works with. All must outlive it.
+struct PartitionEnvironment {
+  const storage::EventLog& log;
+  storage::Views& views;
+  ProgramSource& programs;
+  Outlet& outlet;
+};
+
+// A definition to be deployed everywhere, checked and compiled.
+struct DeployDefinition {
+  std::string namespace_name, name, version;
+  std::string hash;
+  std::string text;
+  std::string actor;
+};
+
+struct PartitionStats {
+  Position staged, durable, applied;
+  size_t inbox = 0;
+  size_t cached_states = 0;
+  uint64_t commits = 0;
+  uint64_t commands = 0;
+};
+
+class Partition {
+ public:
+  Partition(const PartitionOptions& options, const PartitionEnvironment& environment);
+  // Answers what is left with UNAVAILABLE.
+  ~Partition();
+  Partition(const Partition&) = delete;
+  Partition& operator=(const Partition&) = delete;
+
+  // Folds what the log has beyond views, writes it there, and lets out what is pending: tasks,
+  // cancelled calls, timers, messages. To be called once, first. DATA_LOSS when log and views do
+  // not fit.
+  absl::Status Recover(Timestamp now);
+
+  // ---- Requests ----
+  // Decides a command: OK when its events are durable, else why it is refused. The saga id is not
+  // empty.
+  void Submit(saga::Command command, Ticket ticket, Done<CommandReply> done);
+  // As above, for a driver without a door: over the bounds it answers at once.
+  void Submit(saga::Command command, Done<CommandReply> done);
+  // Only partition 0 takes it: sends the definition to all and answers when all have it durable.
+  void Deploy(DeployDefinition definition, Ticket ticket, Done<Deployment> done);
+  // The saga as of everything before. NOT_FOUND.
+  void GetSaga(SagaKey key, Ticket ticket, Done<saga::SagaView> done);
+  // Answers when the saga has ended, or when the deadline has passed. NOT_FOUND.
+  void WaitSaga(SagaKey key, Waiter waiter);
+  void StopWaiting(const SagaKey& key, uint64_t waiter_id);
+  // Where the saga's events from `from` on stand. NOT_FOUND.
+  void FindHistory(SagaKey key, Revision from, Ticket ticket, Done<History> done);
+
+  // ---- News from other partitions ----
+  void Receive(Message message);
+  void Acknowledged(PartitionId receiver, uint64_t through);
+
+  // ---- The driver ----
+  // Takes requests and due timers in order, and appends commits to `staged`, which the driver gives
+  // to the log in that order. May leave some for the next turn (HasWork).
+  void Poll(Timestamp now, std::vector<storage::StagedCommit>& staged);
+  bool HasWork() const { return !inbox_.empty(); }
+  // When Poll wants to be called though nothing came in.
+  Timestamp NextDue() const;
+  // The log is durable through `position`. Not OK when views cannot be written: fatal.
+  absl::Status OnDurable(Position position);
+  // The log has lost what was not durable. Discards everything and recovers; what waited is told
+  // UNAVAILABLE, because nobody knows whether it happened. Requests in the inbox are kept.
+  absl::Status OnLost(Timestamp now);
+
+  // Seals at the next chance, and calls `taken` with a snapshot of views that stand exactly at
+  // the sealed position, before anything later is written there.
+  using Captured = absl::AnyInvocable<void(std::unique_ptr<storage::ViewSnapshot>, Position)>;
+  void Capture(Captured taken);
+  // True when views have everything that was decided.
+  bool IsWrittenOut() const;
+  // From now on only requests that are here already are taken; nothing starts by itself, and views
+  // are brought up to date at once. Who waits for a saga or a deployment is told `why`.
+  void Close(const absl::Status& why);
+
+  Admission& admission() { return admission_; }
+  PartitionId id() const { return options_.partition; }
+  PartitionStats stats() const;
+  // Views could not be read or written: the partition must not go on. The driver stops the process.
+  const absl::Status& broken() const { return broken_; }
+
+ private:
+  struct CommandRequest {
+    saga::Command command;
+    Ticket ticket;
+    Done<CommandReply> done;  // empty: nobody waits for an answer
+  };
+  struct GetRequest {
+    SagaKey key;
+    Ticket ticket;
+    Done<saga::SagaView> done;
+  };
+  struct WaitRequest {
+    SagaKey key;
+    Waiter waiter;
+  };
+  struct HistoryRequest {
+    SagaKey key;
+    Revision from;
+    Ticket ticket;
+    Done<History> done;
+  };
+  struct DeployRequest {
+    DeployDefinition definition;
+    Ticket ticket;
+    Done<Deployment> done;
+  };
+  using Request =
+      std::variant<CommandRequest, GetRequest, WaitRequest, HistoryRequest, DeployRequest, Message>;
+
+  // Commands, in order of what happens to one.
+  void Handle(CommandRequest& request);
+  void Repeat(const saga::SagaState& state, CommandRequest& request);
+  absl::StatusOr<bool> RepeatFromDedup(CommandRequest& request);
+  saga::Decision Decide(const saga::SagaState& state, const saga::Command& command,
+                        const Definition& definition);
+  bool Encode(const log::v1::CommitHeader& header, const log::v1::EventBodies& bodies,
+              absl::Span<const std::string> slots);
+  void Commit(CachedSaga* saga, const SagaKey& key, saga::Decision decision,
+              CommandRequest& request);
+  void HoldDuties(const SagaKey& key, DutyChanges changes);
+  void ReleaseWaiters(const saga::SagaState& state);
+  void KeepTimer(const saga::SagaState& state, const saga::Command& command, Micros delay);
+  void Reply(CommandRequest& request, absl::StatusOr<CommandReply> reply);
+  void Reply(CommandRequest& request, const absl::Status& refusal);
+
+  // Reads.
+  void Handle(GetRequest& request);
+  void Handle(WaitRequest& request);
+  void Handle(HistoryRequest& request);
+  absl::StatusOr<CachedSaga*> FindForRead(const SagaKey& key);
+  absl::StatusOr<saga::SagaView> ViewOf(const SagaKey& key);
+  absl::StatusOr<History> HistoryOf(const SagaKey& key, Revision from);
+
+  // The partition's own stream: definitions and messages (own_stream.cc).
+  void Handle(DeployRequest& request);
+  void Handle(Message& message);
+  void AnswerDeployments();
+  void CommitAcks();
+  void ResendMessages();
+  // False when the commit is too large; then nothing happened.
+  bool CommitOwn(absl::string_view cause, absl::string_view actor, Timestamp not_before,
+                 const log::v1::EventBodies& bodies, std::vector<std::string> slots);
+  void HoldDeployed(absl::string_view hash);
+
+  // Time.
+  void FireTimers();
+  void ExpireWaiters();
+  void Maintain();
+  bool IsSealDue() const;
+  bool IsFetchDue() const;
+  void WriteSealed();
+
+  // Recovery (recovery.cc).
+  absl::Status ReplayTail();
+  absl::Status SealReplayed();
+  absl::Status SetLastTime();
+  absl::Status AnnounceTasks();
+  void Reset();
+  // Tells everyone who waits for something that has not happened yet.
+  void Abandon(const absl::Status& why);
+
+  Timestamp CommitTime(Timestamp not_before = Timestamp(0)) const;
+  Position staged_position() const { return fold_->last_position(); }
+  uint64_t Random() const;
+  void Break(const absl::Status& status);
+
+  // Constant after construction.
+  const PartitionOptions options_;
+  const PartitionEnvironment environment_;
+
+  Admission admission_;  // any thread
+
+  // What follows from the log.
+  std::unique_ptr<Fold> fold_;
+  Position applied_;
+  std::optional<Timers> timers_;
+
+  // What is under way.
+  std::deque<Request> inbox_;
+  Gate gate_;
+  Waiters waiters_;
+  struct PendingDeployment {
+    std::vector<std::pair<PartitionId, uint64_t>> messages;  // not acknowledged yet
+    DeployRequest request;
+    Deployment deployment;
+  };
+  std::deque<PendingDeployment> deployments_;
+  std::vector<Captured> captures_;         // to be served by the next seal
+  std::vector<Captured> sealed_captures_;  // to be served when the sealed rows are written
+
+  // Of this turn.
+  Timestamp now_;
+  std::vector<storage::StagedCommit>* staged_ = nullptr;
+  size_t staged_bytes_ = 0;
+
+  Timestamp unsealed_since_ = kNever;
+  bool closing_ = false;
+  uint64_t commits_ = 0;
+  uint64_t commands_ = 0;
+  absl::Status broken_;
+
+  // Kept for their memory.
+  std::string record_;
+  std::string bodies_bytes_;
+  std::vector<absl::string_view> slot_views_;
+};
+
+}  // namespace skald::partition

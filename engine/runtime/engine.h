@@ -1,0 +1,210 @@
+// The engine as everything above it sees it: commands in, answers and streams out. The API, `skald
+// run` and tests use nothing below.
+//
+//   SKALD_ASSIGN_OR_RETURN(auto engine, Engine::Open({.data_dir = "/var/lib/skald"}));
+//   engine->Submit(command, [](absl::StatusOr<CommandReply> reply) { ... });   // called when the
+//   reply may leave: durable
+//
+// Thread rule: every method from any thread. Callbacks run on engine threads: they must not block
+// and must not wait for the engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/ids.h"
+#include "engine/definition/compile.h"
+#include "engine/partition/reply.h"
+#include "engine/saga/command.h"
+#include "engine/saga/view.h"
+#include "engine/task/broker.h"
+#include "skald/log/v1/event.pb.h"
+#include "skald/log/v1/record.pb.h"
+#include "storage/event_log.h"
+
+namespace skald::runtime {
+
+struct EngineOptions {
+  std::string data_dir;  // empty: everything in memory, nothing kept
+  uint32_t partition_count =
+      16;                // of a new store; an existing one must match unless 0 (= whatever it has)
+  uint32_t threads = 0;  // 0: max(1, cores / 2)
+  bool create_if_missing = true;
+  size_t cached_state_bytes = 256 << 20;  // states kept in memory, all partitions together
+  size_t inbox_commands_max =
+      4'096;  // per partition: requests under way before overload is refused
+  size_t inbox_bytes_max = 64 << 20;     // per partition
+  size_t saga_bytes_max = 8 << 20;       // of one saga's state
+  uint64_t free_bytes_soft = 512 << 20;  // under it Start and Deploy are refused
+  uint64_t free_bytes_hard = 64 << 20;   // under it everything but reads is refused
+  task::BrokerOptions broker;
+  definition::DefinitionLimits definition_limits;
+};
+
+using partition::CommandReply;
+using partition::LogPosition;
+
+struct DeployReply {
+  LogPosition position;  // in partition 0
+  std::string namespace_name, name, version;
+  std::string hash;               // 32 bytes
+  bool already_deployed = false;  // the same text was there
+  std::vector<definition::Diagnostic> warnings;
+  std::vector<std::string> unserved_functions;  // worker functions nobody serves yet
+};
+
+// A deployed definition.
+struct DefinitionInfo {
+  std::string namespace_name, name, version;
+  std::string hash;
+  std::string text;
+  std::string title, summary;
+  Timestamp deployed;
+  LogPosition position;  // in partition 0
+};
+
+// One event as it stands in the log.
+struct RecordedEvent {
+  PartitionId partition;
+  Position position;
+  Revision revision;
+  Position commit_first;  // first position of its commit
+  const log::v1::CommitHeader* header = nullptr;
+  const log::v1::Event* event = nullptr;
+  absl::Span<const absl::string_view> slots;  // of its commit, JSON text
+};
+// Called for each event in order until it returns false. What the event points to is alive during
+// the call.
+using EventVisitor = absl::FunctionRef<bool(const RecordedEvent&)>;
+
+struct SagaFilter {
+  std::string namespace_name;          // empty: all
+  std::string definition_name;         // empty: all
+  std::vector<saga::Status> statuses;  // empty: all
+  bool with_incidents = false;         // only those that have any
+};
+
+struct SagaPage {
+  std::vector<saga::SagaView> sagas;
+  std::string next;  // where to go on; empty at the end. Opaque.
+};
+
+struct PartitionStatus {
+  PartitionId partition;
+  Position last;  // staged
+  Position durable;
+  Position applied;  // in views
+  size_t inbox = 0;
+  size_t cached_states = 0;
+  uint64_t commits = 0;
+  uint64_t commands = 0;
+  bool serving = false;
+};
+
+struct EngineStatus {
+  std::string store_id;  // 16 bytes
+  Timestamp started;
+  std::vector<PartitionStatus> partitions;
+  std::vector<task::QueueStats> queues;
+  size_t workers = 0;
+  uint64_t free_bytes = 0;
+  uint64_t log_batches = 0;
+  uint64_t log_commits = 0;
+  uint64_t log_events = 0;
+  uint64_t log_bytes = 0;
+};
+
+// What Verify compared.
+struct VerifyReport {
+  uint64_t commits = 0, events = 0, sagas = 0, rows = 0;
+  uint64_t ended = 0, running = 0, suspended = 0;
+  // Differences between replayed and live state, at most 100, each a sentence. Empty: equal.
+  std::vector<std::string> differences;
+};
+
+class Engine {
+ public:
+  template <typename T>
+  using Done = partition::Done<T>;
+
+  // Opens or creates the store and recovers it. Errors say what is wrong with the directory and how
+  // to mend it.
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options);
+  virtual ~Engine() = default;
+
+  // Decides a command. For StartSaga an empty saga id is derived from the request id or made up.
+  virtual void Submit(saga::Command command, Done<CommandReply> done) = 0;
+
+  // Compiles and deploys a definition to every partition. The same text again is fine; another text
+  // of the same version is not.
+  virtual void Deploy(std::string text, std::string actor, Done<DeployReply> done) = 0;
+  // version empty: the newest.
+  virtual absl::StatusOr<DefinitionInfo> GetDefinition(absl::string_view namespace_name,
+                                                       absl::string_view name,
+                                                       absl::string_view version) const = 0;
+  // In order of namespace, name, version.
+  virtual std::vector<DefinitionInfo> ListDefinitions(absl::string_view namespace_name) const = 0;
+
+  // The saga as of everything decided before; the answer leaves when that is durable.
+  virtual void GetSaga(SagaKey key, Done<saga::SagaView> done) = 0;
+  // Answers when the saga has ended, or is parked if `until_parked`; with its present view when the
+  // deadline passes. Returns an id for StopWaiting.
+  virtual uint64_t WaitSaga(SagaKey key, Timestamp deadline, bool until_parked,
+                            Done<saga::SagaView> done) = 0;
+  // The waiter is gone: `done` is dropped without being called (or has been called already).
+  virtual void StopWaiting(const SagaKey& key, uint64_t wait_id) = 0;
+
+  // Sagas in no particular order, as applied to views (about 100 ms old). `after` is a
+  // SagaPage::next or empty.
+  virtual absl::StatusOr<SagaPage> ListSagas(const SagaFilter& filter, absl::string_view after,
+                                             size_t page_size) = 0;
+
+  // The events of one saga from a revision on. Reads the log on the calling thread; `done` gets the
+  // status after the last event. Everything acknowledged before the call is seen.
+  virtual void ReadHistory(SagaKey key, Revision from,
+                           std::function<bool(const RecordedEvent&)> visitor,
+                           absl::AnyInvocable<void(absl::Status)> done) = 0;
+
+  // Durable events of one partition from a position on, on the calling thread, until the visitor
+  // stops or the end is reached. Returns the position after the last event that was looked at.
+  virtual absl::StatusOr<Position> ReadLog(PartitionId partition, Position from,
+                                           EventVisitor visitor) = 0;
+  // The last durable position of a partition.
+  virtual Position DurablePosition(PartitionId partition) const = 0;
+  // Calls `grown` after the log has become durable further (coalesced, any partition). Returns an
+  // id for RemoveLogListener, after which it is not called any more.
+  virtual uint64_t AddLogListener(std::function<void()> grown) = 0;
+  virtual void RemoveLogListener(uint64_t id) = 0;
+
+  virtual task::Broker& broker() = 0;
+  virtual EngineStatus GetStatus() = 0;
+  // Replays the whole log into fresh states and rows and compares them with the live ones, as of
+  // one moment.
+  virtual absl::StatusOr<VerifyReport> Verify(
+      std::function<void(const VerifyReport&)> progress) = 0;
+
+  virtual Timestamp Now() const = 0;
+  virtual uint32_t partition_count() const = 0;
+  virtual PartitionId PartitionOf(const SagaKey& key) const = 0;
+
+  // Stops taking commands (UNAVAILABLE), answers what is under way, writes and closes. After it
+  // only the destructor may be called.
+  virtual absl::Status Shutdown() = 0;
+};
+
+// Called by the engine when the log cannot be written any more; the default prints the status and
+// ends the process at once without an orderly close.
+using FatalHandler = std::function<void(const absl::Status&)>;
+
+}  // namespace skald::runtime

@@ -1,0 +1,378 @@
+#include "engine/runtime/engine_impl.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/check.h"
+#include "base/errors.h"
+#include "base/status_macros.h"
+#include "engine/runtime/guarded_done.h"
+#include "storage/data_directory.h"
+#include "storage/memory/memory_event_log.h"
+#include "storage/memory/memory_views.h"
+#include "xxhash.h"
+
+namespace skald::runtime {
+namespace {
+
+constexpr uint32_t kDefaultPartitions = 16;
+
+// Memory is ahead of disk and must not be believed: no destructor may write anything more.
+void EndProcess(const absl::Status& status) {
+  std::fprintf(stderr, "skald: fatal: %s\n", status.ToString().c_str());
+  std::fflush(stderr);
+  _exit(70);
+}
+
+// A namespace and a second part, with a byte between them that neither may hold.
+std::string Joined(absl::string_view namespace_name, absl::string_view rest) {
+  std::string joined;
+  joined.reserve(namespace_name.size() + 1 + rest.size());
+  joined.append(namespace_name.data(), namespace_name.size());
+  joined.push_back('\0');
+  joined.append(rest.data(), rest.size());
+  return joined;
+}
+
+std::string Hex(XXH128_hash_t hash) {
+  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
+  return OpenEngine(std::move(options), {});
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(EngineOptions options, EngineParts parts) {
+  auto engine = std::make_unique<EngineImpl>(std::move(options), std::move(parts));
+  SKALD_RETURN_IF_ERROR(engine->Start());
+  return engine;
+}
+
+EngineImpl::EngineImpl(EngineOptions options, EngineParts parts)
+    : options_(std::move(options)),
+      clock_(parts.clock != nullptr ? parts.clock : &real_clock_),
+      fatal_(parts.fatal ? std::move(parts.fatal) : EndProcess),
+      log_(parts.log),
+      views_(parts.views),
+      programs_(options_.definition_limits) {
+  std::random_device device;
+  for (uint64_t& seed : id_seed_) seed = (uint64_t{device()} << 32) | device();
+}
+
+// ---- Opening ----
+
+absl::Status EngineImpl::Start() {
+  started_ = clock_->Now();
+  SKALD_RETURN_IF_ERROR(OpenStore());
+  task::BrokerOptions broker = options_.broker;
+  broker.quiesced = [this](const saga::TaskToken& token, bool never_dispatched) {
+    saga::Command command;
+    command.saga = token.saga;
+    command.request = saga::QuiesceTask{token, never_dispatched};
+    SubmitInternal(std::move(command));
+  };
+  broker_ = std::make_unique<task::Broker>(std::move(broker), started_);
+  MakePartitions();
+  SKALD_RETURN_IF_ERROR(RecoverAll());
+  SampleFreeBytes();
+  StartThreads();
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::OpenStore() {
+  if (log_ != nullptr) return absl::OkStatus();
+  if (options_.data_dir.empty()) {
+    owned_log_ = std::make_unique<storage::MemoryEventLog>(storage::MemoryEventLogOptions{
+        .partition_count =
+            options_.partition_count == 0 ? kDefaultPartitions : options_.partition_count});
+    owned_views_ = std::make_unique<storage::MemoryViews>();
+  } else {
+    SKALD_ASSIGN_OR_RETURN(
+        storage::DataDirectory store,
+        storage::DataDirectory::Open({.path = options_.data_dir,
+                                      .create_if_missing = options_.create_if_missing,
+                                      .partition_count = options_.partition_count}));
+    for (const std::string& notice : store.notices) {
+      std::fprintf(stderr, "skald: %s\n", notice.c_str());
+    }
+    owned_log_ = std::move(store.log);
+    owned_views_ = std::move(store.views);
+  }
+  log_ = owned_log_.get();
+  views_ = owned_views_.get();
+  return absl::OkStatus();
+}
+
+void EngineImpl::MakePartitions() {
+  const uint32_t count = partition_count_ = log_->partition_count();
+  figures_ = std::vector<Figures>(count);
+  std::random_device device;
+  for (uint32_t id = 0; id < count; ++id) {
+    partition::PartitionOptions options{
+        .partition = PartitionId(id),
+        .partition_count = count,
+        .seed = (uint64_t{device()} << 32) | device(),
+        .admission = {.commands_max = options_.inbox_commands_max,
+                      .bytes_max = options_.inbox_bytes_max,
+                      .free_bytes_soft = options_.free_bytes_soft,
+                      .free_bytes_hard = options_.free_bytes_hard},
+        .cached_state_bytes = options_.cached_state_bytes / count};
+    options.decide.state_bytes_max = options_.saga_bytes_max;
+    partitions_.push_back(std::make_unique<partition::Partition>(
+        options, partition::PartitionEnvironment{
+                     .log = *log_, .views = *views_, .programs = programs_, .outlet = *this}));
+  }
+}
+
+// Every partition by itself, as many at a time as there will be threads.
+absl::Status EngineImpl::RecoverAll() {
+  uint32_t threads = options_.threads;
+  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency() / 2);
+  threads = std::min(threads, partition_count_);
+  threads_.resize(threads);
+  std::vector<absl::Status> results(threads);
+  std::vector<std::thread> recoverers;
+  for (uint32_t thread = 0; thread < threads; ++thread) {
+    recoverers.emplace_back([this, thread, threads, &results] {
+      for (size_t id = thread; id < partitions_.size(); id += threads) {
+        results[thread].Update(partitions_[id]->Recover(started_));
+      }
+    });
+  }
+  for (std::thread& recoverer : recoverers) recoverer.join();
+  for (const absl::Status& result : results) SKALD_RETURN_IF_ERROR(result);
+  for (const auto& partition : partitions_) OnTurn(*partition);
+  return absl::OkStatus();
+}
+
+void EngineImpl::StartThreads() {
+  writer_ = std::make_unique<storage::LogWriter>(
+      *log_,
+      storage::LogWriterOptions{
+          .on_durable = [this](absl::Span<const std::pair<PartitionId, Position>> positions) {
+            OnLogDurable(positions);
+          },
+          .on_fatal = [this](const absl::Status& status) { OnFatal(status); }});
+  for (size_t thread = 0; thread < threads_.size(); ++thread) {
+    PartitionThreadOptions options{
+        .clock = clock_,
+        .writer = writer_.get(),
+        .partitions = {},
+        .on_durable = [this] { TellListeners(); },
+        .on_fatal = [this](const absl::Status& status) { OnFatal(status); },
+        .on_turn = [this](const partition::Partition& partition) { OnTurn(partition); }};
+    for (size_t id = thread; id < partitions_.size(); id += threads_.size()) {
+      options.partitions.push_back(partitions_[id].get());
+    }
+    threads_[thread] = std::make_unique<PartitionThread>(std::move(options));
+  }
+  serving_ = true;
+  ticker_ = std::thread([this] { RunTicker(); });
+}
+
+// ---- Commands ----
+
+PartitionId EngineImpl::PartitionOf(const SagaKey& key) const {
+  const std::string joined = Joined(key.namespace_name, key.saga_id);
+  return PartitionId(
+      static_cast<uint32_t>(XXH3_64bits(joined.data(), joined.size()) % partition_count_));
+}
+
+absl::Status EngineImpl::CheckServing(PartitionId partition) const {
+  if (serving_) [[likely]] {
+    return absl::OkStatus();
+  }
+  return PartitionNotServingError(partition, "the engine is stopping");
+}
+
+void EngineImpl::Submit(saga::Command command, Done<CommandReply> done) {
+  if (command.saga.saga_id.empty()) {
+    if (!std::holds_alternative<saga::StartSaga>(command.request)) {
+      return std::move(done)(BadRequestError("saga_id", "is missing"));
+    }
+    // From the request's id, so that a repetition meets the same saga; else unique.
+    const std::string& request_id = command.request_id;
+    const uint64_t unique[3] = {id_seed_[0], id_seed_[1], next_id_++};
+    const std::string named = Joined(command.saga.namespace_name, request_id);
+    command.saga.saga_id = Hex(request_id.empty() ? XXH3_128bits(unique, sizeof(unique))
+                                                  : XXH3_128bits(named.data(), named.size()));
+  }
+  const PartitionId id = PartitionOf(command.saga);
+  if (absl::Status status = CheckServing(id); !status.ok()) return std::move(done)(status);
+  partition::Partition& partition = *partitions_[id.value()];
+  absl::StatusOr<partition::Ticket> ticket = partition.admission().Enter(command);
+  if (!ticket.ok()) return std::move(done)(ticket.status());
+  ThreadOf(id).Submit({.partition = &partition,
+                       .command = std::move(command),
+                       .ticket = *std::move(ticket),
+                       .done = std::move(done)});
+}
+
+// The engine's own commands pass the door always: they make room.
+void EngineImpl::SubmitInternal(saga::Command command) {
+  const PartitionId id = PartitionOf(command.saga);
+  if (!CheckServing(id).ok()) return;
+  ThreadOf(id).Submit({.partition = partitions_[id.value()].get(),
+                       .command = std::move(command),
+                       .ticket = {},
+                       .done = nullptr});
+}
+
+void EngineImpl::Deploy(std::string text, std::string actor, Done<DeployReply> done) {
+  definition::CompileResult compiled = definition::Compile(text, options_.definition_limits);
+  if (!compiled.ok()) return std::move(done)(compiled.status());
+  programs_.Put(compiled.program);
+  const PartitionId id(0);
+  if (absl::Status status = CheckServing(id); !status.ok()) return std::move(done)(status);
+  partition::Partition& partition = *partitions_[0];
+  absl::StatusOr<partition::Ticket> ticket = partition.admission().EnterDeploy(text.size());
+  if (!ticket.ok()) return std::move(done)(ticket.status());
+  const definition::Program& program = *compiled.program;
+  DeployReply reply{.position = {},
+                    .namespace_name = program.namespace_name,
+                    .name = program.name,
+                    .version = program.version,
+                    .hash = program.hash,
+                    .warnings = std::move(compiled.diagnostics),
+                    .unserved_functions = {}};
+  partition::DeployDefinition deploy{.namespace_name = program.namespace_name,
+                                     .name = program.name,
+                                     .version = program.version,
+                                     .hash = program.hash,
+                                     .text = std::move(text),
+                                     .actor = std::move(actor)};
+  partition::Done<partition::Deployment> deployed =
+      [this, reply = std::move(reply), program = compiled.program,
+       done = std::move(done)](absl::StatusOr<partition::Deployment> deployment) mutable {
+        FinishDeploy(std::move(reply), *program, std::move(deployment), done);
+      };
+  ThreadOf(id).Post([&partition, deploy = std::move(deploy), ticket = *std::move(ticket),
+                     guarded = GuardedDone<partition::Deployment>(id, std::move(deployed))]()
+                        mutable {
+    partition.Deploy(std::move(deploy), std::move(ticket), guarded.Release());
+  });
+}
+
+void EngineImpl::FinishDeploy(DeployReply reply, const definition::Program& program,
+                              absl::StatusOr<partition::Deployment> deployment,
+                              Done<DeployReply>& done) {
+  if (!deployment.ok()) return std::move(done)(deployment.status());
+  reply.position = deployment->position;
+  reply.already_deployed = deployment->already_deployed;
+  const std::vector<task::QueueStats> queues = broker_->Queues();
+  for (const std::string& function : program.worker_functions) {
+    const bool served = std::any_of(queues.begin(), queues.end(), [&](const auto& queue) {
+      return queue.function == function && queue.workers > 0;
+    });
+    if (!served) reply.unserved_functions.push_back(function);
+  }
+  std::move(done)(std::move(reply));
+}
+
+// ---- The log's news ----
+
+void EngineImpl::OnLogDurable(absl::Span<const std::pair<PartitionId, Position>> positions) {
+  for (size_t thread = 0; thread < threads_.size(); ++thread) {
+    std::vector<std::pair<partition::Partition*, Position>> news;
+    for (const auto& [partition, position] : positions) {
+      if (partition.value() % threads_.size() != thread) continue;
+      news.emplace_back(partitions_[partition.value()].get(), position);
+    }
+    if (!news.empty()) threads_[thread]->Durable(news);
+  }
+  TellListeners();
+}
+
+void EngineImpl::TellListeners() {
+  if (listener_count_.load(std::memory_order_relaxed) == 0) return;
+  MutexLock lock(listeners_mu_);
+  for (const auto& [id, grown] : listeners_) grown();
+}
+
+uint64_t EngineImpl::AddLogListener(std::function<void()> grown) {
+  const uint64_t id = next_id_++;
+  MutexLock lock(listeners_mu_);
+  listeners_.emplace(id, std::move(grown));
+  listener_count_ = listeners_.size();
+  return id;
+}
+
+void EngineImpl::RemoveLogListener(uint64_t id) {
+  MutexLock lock(listeners_mu_);
+  listeners_.erase(id);
+  listener_count_ = listeners_.size();
+}
+
+void EngineImpl::OnTurn(const partition::Partition& partition) {
+  Figures& figures = figures_[partition.id().value()];
+  const partition::PartitionStats stats = partition.stats();
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  figures.staged.store(stats.staged.value(), kRelaxed);
+  figures.durable.store(stats.durable.value(), kRelaxed);
+  figures.applied.store(stats.applied.value(), kRelaxed);
+  figures.inbox.store(stats.inbox, kRelaxed);
+  figures.cached_states.store(stats.cached_states, kRelaxed);
+  figures.commits.store(stats.commits, kRelaxed);
+  figures.commands.store(stats.commands, kRelaxed);
+  if (!closing_.load(kRelaxed)) return;
+  figures.written_out = partition.IsWrittenOut() && !partition.HasWork();
+  MutexLock lock(mu_);
+  changed_.NotifyAll();
+}
+
+void EngineImpl::OnFatal(const absl::Status& status) {
+  serving_ = false;
+  {
+    MutexLock lock(mu_);
+    if (!broken_.ok()) return;
+    broken_ = status;
+    changed_.NotifyAll();
+  }
+  fatal_(status);
+}
+
+// ---- partition::Outlet ----
+
+void EngineImpl::Enqueue(std::vector<task::ReadyTaskPtr> tasks, bool from_recovery) {
+  broker_->Enqueue(std::move(tasks), from_recovery, clock_->Now());
+}
+
+void EngineImpl::Withdraw(absl::Span<const saga::TaskToken> tokens) { broker_->Withdraw(tokens); }
+
+void EngineImpl::Cancel(absl::Span<const saga::TaskToken> tokens) {
+  const Timestamp now = clock_->Now();
+  for (const saga::TaskToken& token : tokens) broker_->Cancel(token, now);
+}
+
+void EngineImpl::Closed(absl::Span<const saga::TaskToken> tokens) {
+  broker_->Closed(tokens, clock_->Now());
+}
+
+void EngineImpl::Send(partition::Message message) {
+  const PartitionId to(message.body.to());
+  SKALD_CHECK(to.value() < partitions_.size());
+  ThreadOf(to).Post([&partition = *partitions_[to.value()],
+                     message = std::move(message)]() mutable {
+    partition.Receive(std::move(message));
+  });
+}
+
+void EngineImpl::Acknowledge(PartitionId sender, PartitionId receiver, uint64_t through) {
+  ThreadOf(sender).Post([&partition = *partitions_[sender.value()], receiver, through] {
+    partition.Acknowledged(receiver, through);
+  });
+}
+
+void EngineImpl::Deployed(PartitionId partition, const partition::DefinitionPtr& definition) {
+  if (partition == PartitionId(0)) catalog_.Add(definition);
+}
+
+}  // namespace skald::runtime

@@ -1,0 +1,167 @@
+#include "engine/runtime/partition_thread.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/check.h"
+#include "base/errors.h"
+
+namespace skald::runtime {
+namespace {
+
+// The longest sleep, so that a clock that was set does not hold timers up for long.
+constexpr Micros kSleepMax = kSecond;
+
+void Refuse(PartitionThread::Submission& submission) {
+  if (!submission.done) return;
+  std::move(submission.done)(
+      PartitionNotServingError(submission.partition->id(), "the engine is stopping"));
+}
+
+}  // namespace
+
+PartitionThread::PartitionThread(PartitionThreadOptions options) : options_(std::move(options)) {
+  thread_ = std::thread([this] { Run(); });
+}
+
+PartitionThread::~PartitionThread() {
+  Stop();
+  std::vector<Item> left;
+  {
+    MutexLock lock(mu_);
+    std::swap(left, intake_);
+  }
+  for (Item& item : left) {
+    if (auto* const submission = std::get_if<Submission>(&item)) Refuse(*submission);
+  }
+}
+
+template <typename T>
+bool PartitionThread::Put(T& item) {
+  MutexLock lock(mu_);
+  if (stopping_) return false;
+  intake_.emplace_back(std::move(item));
+  if (asleep_) wake_.NotifyOne();
+  return true;
+}
+
+void PartitionThread::Submit(Submission submission) {
+  if (!Put(submission)) Refuse(submission);
+}
+
+void PartitionThread::Post(absl::AnyInvocable<void()> work) { Put(work); }
+
+void PartitionThread::Durable(
+    absl::Span<const std::pair<partition::Partition*, Position>> positions) {
+  MutexLock lock(mu_);
+  for (const auto& [partition, position] : positions)
+    intake_.emplace_back(News{partition, position});
+  if (asleep_) wake_.NotifyOne();
+}
+
+void PartitionThread::Stop() {
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+    wake_.NotifyOne();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void PartitionThread::Run() {
+  Timestamp due;
+  while (Take(due)) {
+    HandOver();
+    if (broken_) continue;
+    PollAll(options_.clock->Now());
+    Append();
+    due = NextDue();
+  }
+}
+
+bool PartitionThread::Take(Timestamp due) {
+  items_.clear();
+  MutexLock lock(mu_);
+  while (intake_.empty() && !stopping_) {
+    const Timestamp now = options_.clock->Now();
+    const Micros wait =
+        broken_ ? kSleepMax : std::min(due.value() - std::min(due, now).value(), kSleepMax);
+    if (wait <= 0) break;
+    asleep_ = true;
+    const bool woken = wake_.WaitFor(mu_, std::chrono::microseconds(wait));
+    asleep_ = false;
+    if (!woken && !broken_) break;
+  }
+  std::swap(items_, intake_);
+  return !stopping_;
+}
+
+void PartitionThread::HandOver() {
+  for (Item& item : items_) {
+    if (auto* const submission = std::get_if<Submission>(&item)) {
+      submission->partition->Submit(std::move(submission->command), std::move(submission->ticket),
+                                    std::move(submission->done));
+    } else if (auto* const news = std::get_if<News>(&item)) {
+      Tell(*news->partition, news->position);
+    } else {
+      std::get<absl::AnyInvocable<void()>>(item)();
+    }
+  }
+  // What they held must not wait for the next turn.
+  items_.clear();
+}
+
+void PartitionThread::Tell(partition::Partition& partition, Position position) {
+  const absl::Status status = partition.OnDurable(position);
+  if (status.ok() || broken_) return;
+  broken_ = true;
+  options_.on_fatal(status);
+}
+
+void PartitionThread::PollAll(Timestamp now) {
+  last_staged_.clear();
+  for (partition::Partition* const partition : options_.partitions) {
+    if (!partition->HasWork() && partition->NextDue() > now) {
+      options_.on_turn(*partition);
+      continue;
+    }
+    const size_t before = staged_.size();
+    partition->Poll(now, staged_);
+    if (staged_.size() > before) last_staged_.emplace_back(partition, staged_.back().last());
+    if (!partition->broken().ok() && !broken_) {
+      broken_ = true;
+      options_.on_fatal(partition->broken());
+    }
+    options_.on_turn(*partition);
+  }
+}
+
+bool PartitionThread::HasMore() {
+  for (const partition::Partition* const partition : options_.partitions) {
+    if (partition->HasWork()) return true;
+  }
+  MutexLock lock(mu_);
+  return !intake_.empty();
+}
+
+void PartitionThread::Append() {
+  if (staged_.empty() || broken_) return;
+  // With more to decide, deciding it while another thread syncs this is better than to wait.
+  if (!HasMore() && options_.writer->TryAppendInline(staged_)) {
+    staged_.clear();
+    for (const auto& [partition, position] : last_staged_) Tell(*partition, position);
+    options_.on_durable();
+    return;
+  }
+  options_.writer->Stage(std::exchange(staged_, {}));
+}
+
+Timestamp PartitionThread::NextDue() const {
+  Timestamp due = kNever;
+  for (const partition::Partition* const partition : options_.partitions) {
+    due = std::min(due, partition->NextDue());
+  }
+  return due;
+}
+
+}  // namespace skald::runtime

@@ -1,0 +1,104 @@
+// A thread that drives some of the partitions: hands them what comes in, polls them, and takes what
+// they staged to the log.
+//
+// A turn takes everything that came in, decides it, and stages the commits of all its partitions as
+// one batch. While that is being synced the next turn goes on; answers leave when the log's news
+// comes in. When nothing else is to be done the thread writes and syncs the batch itself, which
+// saves the hand-off.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/mutex.h"
+#include "engine/partition/partition.h"
+#include "storage/log_writer.h"
+
+namespace skald::runtime {
+
+struct PartitionThreadOptions {
+  const Clock* clock = nullptr;
+  storage::LogWriter* writer = nullptr;
+  // The partitions that are this thread's, recovered. They outlive it.
+  std::vector<partition::Partition*> partitions;
+  // The log is durable further, by this thread's own write.
+  std::function<void()> on_durable;
+  // A partition cannot go on. The thread takes no more turns after it.
+  std::function<void(const absl::Status&)> on_fatal;
+  // A turn is over: the partition's figures may have changed.
+  std::function<void(const partition::Partition&)> on_turn;
+};
+
+class PartitionThread {
+ public:
+  explicit PartitionThread(PartitionThreadOptions options);
+  // Stops and joins; what came in and was not taken is answered with UNAVAILABLE.
+  ~PartitionThread();
+  PartitionThread(const PartitionThread&) = delete;
+  PartitionThread& operator=(const PartitionThread&) = delete;
+
+  // A command for one of its partitions.
+  struct Submission {
+    partition::Partition* partition = nullptr;
+    saga::Command command;
+    partition::Ticket ticket;
+    partition::Done<partition::CommandReply> done;
+  };
+  // From any thread. After Stop it is answered with UNAVAILABLE.
+  void Submit(Submission submission);
+  // Runs `work` on the thread, in order with submissions. After Stop it is dropped.
+  void Post(absl::AnyInvocable<void()> work);
+  // The log has these.
+  void Durable(absl::Span<const std::pair<partition::Partition*, Position>> positions);
+
+  // Ends the thread after its present turn, and joins it.
+  void Stop();
+
+ private:
+  struct News {
+    partition::Partition* partition = nullptr;
+    Position position;
+  };
+  using Item = std::variant<Submission, absl::AnyInvocable<void()>, News>;
+
+  // Leaves `item` as it is and says false after Stop.
+  template <typename T>
+  bool Put(T& item);
+  void Run();
+  // Waits for something to do. False when the thread is to end.
+  bool Take(Timestamp due);
+  void HandOver();
+  void PollAll(Timestamp now);
+  void Append();
+  void Tell(partition::Partition& partition, Position position);
+  Timestamp NextDue() const;
+  bool HasMore();
+
+  const PartitionThreadOptions options_;
+
+  Mutex mu_;
+  CondVar wake_;
+  std::vector<Item> intake_ SKALD_GUARDED_BY(mu_);
+  bool asleep_ SKALD_GUARDED_BY(mu_) = false;
+  bool stopping_ SKALD_GUARDED_BY(mu_) = false;
+
+  // Owned by the thread; kept for their memory.
+  std::vector<Item> items_;
+  std::vector<storage::StagedCommit> staged_;
+  std::vector<std::pair<partition::Partition*, Position>> last_staged_;
+  bool broken_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace skald::runtime

@@ -1,0 +1,35 @@
+// The compiled definitions of a process, by the hash of their text: every partition has each
+// definition in its own log, but one program serves them all.
+//
+// Thread rule: all methods from any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "base/mutex.h"
+#include "engine/definition/compile.h"
+#include "engine/partition/definitions.h"
+
+namespace skald::runtime {
+
+class ProgramCache : public partition::ProgramSource {
+ public:
+  explicit ProgramCache(definition::DefinitionLimits limits) : limits_(limits) {}
+
+  // Compiles a text that nobody asked for before.
+  std::shared_ptr<const definition::Program> Get(absl::string_view hash,
+                                                 absl::string_view text) override;
+  // Keeps a program that was compiled elsewhere.
+  void Put(std::shared_ptr<const definition::Program> program);
+
+ private:
+  const definition::DefinitionLimits limits_;
+  Mutex mu_;
+  absl::flat_hash_map<std::string, std::shared_ptr<const definition::Program>> programs_
+      SKALD_GUARDED_BY(mu_);
+};
+
+}  // namespace skald::runtime

@@ -1,0 +1,219 @@
+#include "engine/runtime/verify.h"
+
+#include <future>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "base/status_macros.h"
+#include "engine/partition/dedup.h"
+#include "engine/partition/fold.h"
+#include "engine/partition/rows.h"
+#include "engine/runtime/engine_impl.h"
+#include "engine/runtime/guarded_done.h"
+#include "storage/memory/memory_views.h"
+
+namespace skald::runtime {
+namespace {
+
+using storage::Table;
+
+constexpr uint64_t kSealEvents = 10'000;
+constexpr size_t kDifferencesMax = 100;
+
+// Every table that is folded from the log.
+constexpr Table kTables[] = {Table::kSaga,      Table::kStreamIndex, Table::kTimer,
+                             Table::kReadyTask, Table::kDedup,       Table::kDedupExpiry,
+                             Table::kMailboxIn, Table::kMailboxOut,  Table::kDefinition};
+
+absl::string_view NameOf(Table table) {
+  switch (table) {
+    case Table::kSaga: return "saga";
+    case Table::kStreamIndex: return "stream index";
+    case Table::kTimer: return "timer";
+    case Table::kReadyTask: return "ready task";
+    case Table::kDedup: return "remembered request";
+    case Table::kDedupExpiry: return "expiry of a remembered request";
+    case Table::kMailboxIn:
+    case Table::kMailboxOut: return "mailbox mark";
+    case Table::kDefinition: return "definition";
+    case Table::kApplied:
+    case Table::kDefinitionHash:
+    case Table::kIncident:
+    case Table::kIdentity: break;
+  }
+  return "row";
+}
+
+std::string Describe(const ComparableRow& row) {
+  const storage::KeyParser parser(row.key);
+  std::string name = absl::CHexEscape(row.key.substr(5));
+  if (parser.table() == Table::kSaga) {
+    const absl::StatusOr<SagaKey> saga = partition::ParseSagaRowKey(row.key);
+    if (saga.ok()) name = absl::StrCat("'", saga->namespace_name, "/", saga->saga_id, "'");
+  }
+  return absl::StrCat("partition ", parser.partition().value(), ": ", NameOf(parser.table()), " ",
+                      name);
+}
+
+bool IsExpired(Table table, absl::string_view key, absl::string_view value, Timestamp now) {
+  Timestamp time = now;
+  if (table == Table::kDedup) {
+    const auto row = partition::DecodeDedup(value);
+    if (row.ok()) time = row->time;
+  } else if (table == Table::kDedupExpiry) {
+    const auto row = partition::ParseDedupExpiryKey(key);
+    if (row.ok()) time = row->time;
+  }
+  return After(time, partition::kRequestsRemembered) <= now;
+}
+
+// Appends a window's row of the stream index to the row of its saga.
+absl::Status MergeIndex(absl::string_view key, absl::string_view value, std::string& saga_key,
+                        partition::History& commits, std::vector<ComparableRow>& out) {
+  constexpr size_t kRevisionBytes = 8;
+  const absl::string_view saga = key.substr(0, key.size() - kRevisionBytes);
+  if (saga != absl::string_view(saga_key)) {
+    if (!commits.empty()) out.push_back({saga_key, partition::EncodeStreamIndex(commits)});
+    commits.clear();
+    saga_key = std::string(saga);
+  }
+  return partition::DecodeStreamIndex(key, value, &commits);
+}
+
+void Compare(const std::vector<ComparableRow>& replayed, const std::vector<ComparableRow>& live,
+             VerifyReport& report) {
+  const auto differ = [&](const ComparableRow& row, absl::string_view how) {
+    if (report.differences.size() >= kDifferencesMax) return;
+    report.differences.push_back(absl::StrCat(Describe(row), " ", how));
+  };
+  auto mine = live.begin();
+  for (const ComparableRow& row : replayed) {
+    for (; mine != live.end() && mine->key < row.key; ++mine) {
+      differ(*mine, "exists, but does not follow from the log");
+    }
+    ++report.rows;
+    if (mine == live.end() || mine->key != row.key) {
+      differ(row, "is missing");
+      continue;
+    }
+    if (mine->value != row.value) differ(row, "is not what the log says");
+    ++mine;
+  }
+  for (; mine != live.end(); ++mine) differ(*mine, "exists, but does not follow from the log");
+}
+
+absl::Status CountSagas(const std::vector<ComparableRow>& rows, VerifyReport& report) {
+  for (const ComparableRow& row : rows) {
+    if (storage::KeyParser(row.key).table() != Table::kSaga) continue;
+    SKALD_ASSIGN_OR_RETURN(const saga::SagaState state, saga::DecodeState(row.value));
+    ++report.sagas;
+    const saga::Status status = saga::StatusOf(state);
+    if (saga::IsEnded(status)) {
+      ++report.ended;
+    } else if (status == saga::Status::kSuspended) {
+      ++report.suspended;
+    } else {
+      ++report.running;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<ComparableRow>> ComparableRows(const storage::ViewSnapshot& rows,
+                                                          PartitionId partition, Timestamp now) {
+  std::vector<ComparableRow> out;
+  absl::Status malformed;
+  for (const Table table : kTables) {
+    const std::string prefix = partition::TablePrefix(table, partition);
+    std::string saga_key;
+    partition::History commits;
+    SKALD_RETURN_IF_ERROR(
+        rows.Scan(prefix, storage::PrefixEnd(prefix),
+                  [&](absl::string_view key, absl::string_view value) {
+                    if (table == Table::kStreamIndex) {
+                      malformed = MergeIndex(key, value, saga_key, commits, out);
+                    } else if (!IsExpired(table, key, value, now)) {
+                      out.push_back({std::string(key), std::string(value)});
+                    }
+                    return malformed.ok();
+                  }));
+    SKALD_RETURN_IF_ERROR(malformed);
+    if (!commits.empty()) out.push_back({saga_key, partition::EncodeStreamIndex(commits)});
+  }
+  return out;
+}
+
+absl::Status VerifyPartition(const CapturedRows& captured, const storage::EventLog& log,
+                             partition::ProgramSource& programs,
+                             const std::function<void(const VerifyReport&)>& progress,
+                             VerifyReport& report) {
+  storage::MemoryViews views;
+  partition::Fold fold({.partition = captured.partition}, views, programs);
+  const auto seal = [&]() -> absl::Status {
+    report.events += fold.unsealed_events();
+    SKALD_RETURN_IF_ERROR(fold.Seal());
+    if (progress) progress(report);
+    return fold.WriteSealed(views);
+  };
+  const auto cursor = log.Read(captured.partition, Position(1));
+  for (; fold.last_position() < captured.position && cursor->Valid(); cursor->Next()) {
+    SKALD_RETURN_IF_ERROR(fold.Replay(cursor->record()));
+    ++report.commits;
+    if (fold.unsealed_events() >= kSealEvents) SKALD_RETURN_IF_ERROR(seal());
+  }
+  SKALD_RETURN_IF_ERROR(cursor->status());
+  if (fold.last_position() != captured.position) {
+    return LogCorruptError(captured.partition, fold.last_position().Next(), "the log ends early");
+  }
+  SKALD_RETURN_IF_ERROR(seal());
+  SKALD_ASSIGN_OR_RETURN(
+      const std::vector<ComparableRow> replayed,
+      ComparableRows(*views.Snapshot(), captured.partition, fold.last_time()));
+  SKALD_ASSIGN_OR_RETURN(const std::vector<ComparableRow> live,
+                         ComparableRows(*captured.rows, captured.partition, fold.last_time()));
+  SKALD_RETURN_IF_ERROR(CountSagas(replayed, report));
+  Compare(replayed, live, report);
+  return absl::OkStatus();
+}
+
+// ---- The engine's side ----
+
+absl::StatusOr<VerifyReport> EngineImpl::Verify(
+    std::function<void(const VerifyReport&)> progress) {
+  using Rows = CapturedRows;
+  SKALD_RETURN_IF_ERROR(CheckServing(PartitionId(0)));
+  std::vector<std::promise<absl::StatusOr<Rows>>> promises(partitions_.size());
+  for (size_t i = 0; i < partitions_.size(); ++i) {
+    const PartitionId id(static_cast<uint32_t>(i));
+    partition::Done<Rows> done = [&promise = promises[i]](absl::StatusOr<Rows> rows) {
+      promise.set_value(std::move(rows));
+    };
+    ThreadOf(id).Post([&partition = *partitions_[i],
+                       guarded = GuardedDone<Rows>(id, std::move(done))]() mutable {
+      partition.Capture([id = partition.id(), finish = guarded.Release()](
+                            std::unique_ptr<storage::ViewSnapshot> rows,
+                            Position position) mutable {
+        if (rows == nullptr) {
+          return std::move(finish)(PartitionNotServingError(id, "it was rebuilt meanwhile"));
+        }
+        std::move(finish)(Rows{id, position, std::move(rows)});
+      });
+    });
+  }
+  // All of them first: the partitions' rows are then as of about the same moment.
+  std::vector<absl::StatusOr<Rows>> captured;
+  for (auto& promise : promises) captured.push_back(promise.get_future().get());
+  VerifyReport report;
+  for (absl::StatusOr<Rows>& rows : captured) {
+    SKALD_RETURN_IF_ERROR(rows.status());
+    SKALD_RETURN_IF_ERROR(VerifyPartition(*rows, *log_, programs_, progress, report));
+    rows->rows.reset();
+  }
+  return report;
+}
+
+}  // namespace skald::runtime

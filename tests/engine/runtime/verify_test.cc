@@ -1,0 +1,90 @@
+// Goal: a verification finds what does not follow from the log, and nothing else. Method: rows are
+// planted, changed and deleted under a partition that stands still.
+#include "engine/runtime/verify.h"
+
+#include "base/status_macros.h"
+#include "engine/runtime/engine_impl.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "engine/partition/rows.h"
+#include "storage/memory/memory_event_log.h"
+#include "storage/memory/memory_views.h"
+#include "tests/engine/partition/definitions_in_tests.h"
+#include "tests/support/engine_driver.h"
+#include "tests/support/status_matchers.h"
+
+namespace skald::testing {
+namespace {
+
+using runtime::VerifyReport;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class VerifyTest : public ::testing::Test {
+ protected:
+  VerifyTest() : log_({.partition_count = 1}) {
+    runtime::EngineOptions options;
+    options.threads = 1;
+    auto engine = runtime::OpenEngine(options, {.log = &log_, .views = &views_});
+    EXPECT_OK(engine);
+    engine_ = *std::move(engine);
+    EngineDriver call(*engine_);
+    EXPECT_OK(call.Deploy(kOrder));
+    EXPECT_OK(call.Start("s1", "order"));
+    EXPECT_OK(call.Start("s2", "order"));
+  }
+
+  VerifyReport Verify() {
+    absl::StatusOr<VerifyReport> report = engine_->Verify(nullptr);
+    EXPECT_OK(report);
+    return report.ok() ? *report : VerifyReport();
+  }
+  void Change(std::string key, std::optional<std::string> value) {
+    const Position applied = *views_.AppliedPosition(PartitionId(0));
+    ASSERT_OK(views_.Apply(PartitionId(0), {{std::move(key), std::move(value)}}, applied));
+  }
+  static std::string SagaRow(const std::string& id) {
+    return partition::SagaRowKey(PartitionId(0), {"test", id});
+  }
+
+  storage::MemoryEventLog log_;
+  storage::MemoryViews views_;
+  std::unique_ptr<runtime::Engine> engine_;
+};
+
+TEST_F(VerifyTest, FindsNothingWhereNothingIs) {
+  const VerifyReport report = Verify();
+  EXPECT_THAT(report.differences, IsEmpty());
+  EXPECT_EQ(report.commits, 3u);
+  EXPECT_EQ(report.sagas, 2u);
+  EXPECT_EQ(report.running, 2u);
+  EXPECT_GT(report.rows, 4u);
+}
+
+TEST_F(VerifyTest, FindsWhatWasChangedPlantedAndDeleted) {
+  Verify();
+  const std::string first = **views_.Get(SagaRow("s1"));
+  Change(SagaRow("s1"), **views_.Get(SagaRow("s2")));
+  EXPECT_THAT(Verify().differences, ElementsAre(HasSubstr("'test/s1' is not what the log says")));
+  Change(SagaRow("s1"), std::nullopt);
+  EXPECT_THAT(Verify().differences, ElementsAre(HasSubstr("'test/s1' is missing")));
+  Change(SagaRow("s1"), first);
+  Change(SagaRow("s3"), first);
+  EXPECT_THAT(Verify().differences,
+              ElementsAre(HasSubstr("'test/s3' exists, but does not follow")));
+  Change(SagaRow("s3"), std::nullopt);
+  Change(partition::TimerKey(PartitionId(0), {"test", "s1"},
+                             {Timestamp(7), saga::FrameId(1), saga::FireTimer::Kind::kDue}),
+         "");
+  EXPECT_THAT(Verify().differences, ElementsAre(HasSubstr("timer")));
+}
+
+TEST_F(VerifyTest, TellsHowItGoes) {
+  int calls = 0;
+  ASSERT_OK(engine_->Verify([&](const VerifyReport&) { ++calls; }));
+  EXPECT_GT(calls, 0);
+}
+
+}  // namespace
+}  // namespace skald::testing
