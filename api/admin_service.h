@@ -1,0 +1,25 @@
+// skald.v1.AdminService.
+#pragma once
+
+#include "api/context.h"
+#include "api/verify_source.h"
+#include "skald/v1/admin_service.grpc.pb.h"
+
+namespace skald::api {
+
+class AdminService final : public v1::AdminService::CallbackService {
+ public:
+  explicit AdminService(ApiContext& context) : context_(context), verifier_(context.engine) {}
+
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* call,
+                                      const v1::GetStatusRequest* request,
+                                      v1::GetStatusResponse* response) override;
+  grpc::ServerWriteReactor<v1::VerifyStoreResponse>* VerifyStore(
+      grpc::CallbackServerContext* call, const v1::VerifyStoreRequest* request) override;
+
+ private:
+  ApiContext& context_;
+  Verifier verifier_;
+};
+
+}  // namespace skald::api

@@ -1,0 +1,37 @@
+// What every service works with, and what every handler does first and last.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "api/call_registry.h"
+#include "api/options.h"
+#include "api/validate.h"
+#include "api/work_pool.h"
+#include "engine/runtime/engine.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/server_callback.h"
+
+namespace skald::api {
+
+// Owned by the server; outlives every call.
+struct ApiContext {
+  runtime::Engine& engine;
+  const ServerOptions& options;
+  WorkPool& pool;
+  CallRegistry& calls;
+  std::string store_id;
+};
+
+// Who calls, as given by metadata `skald-actor`; checked like an id.
+std::string ActorOf(const grpc::CallbackServerContext& call, Violations& violations);
+
+// When the caller gives up; kNever without a deadline.
+Timestamp DeadlineOf(const grpc::CallbackServerContext& call);
+
+// A handler that answers at once: `return Finished(call, status)`.
+grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext& call, const absl::Status& status);
+
+}  // namespace skald::api

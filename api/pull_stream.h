@@ -1,0 +1,185 @@
+// A server stream that is pulled: a source is asked for the next frame only when the one before has
+// been written. So a slow reader costs one frame of memory and nothing else, whatever happens
+// meanwhile.
+//
+//   idle ──Wake──▶ pulling (on the pool) ──frame──▶ writing ──written──▶ pulling ...
+//                     └──nothing now──▶ idle     └──end──▶ finished
+//
+// Keeps itself alive until OnDone. Thread rule: Wake, Drain and End from any thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "api/context.h"
+#include "api/grpc_status.h"
+#include "base/errors.h"
+#include "base/mutex.h"
+
+namespace skald::api {
+
+// What a source says when it is asked for a frame.
+struct Pulled {
+  enum class Kind { kFrame, kNothingNow, kEnd };
+  Kind kind = Kind::kNothingNow;
+  absl::Status status;  // of kEnd
+
+  static Pulled Frame() { return {Kind::kFrame, absl::OkStatus()}; }
+  static Pulled NothingNow() { return {Kind::kNothingNow, absl::OkStatus()}; }
+  static Pulled End(absl::Status end) { return {Kind::kEnd, std::move(end)}; }
+};
+
+// Where frames come from. Used by one thread at a time.
+template <typename Response>
+class FrameSource {
+ public:
+  virtual ~FrameSource() = default;
+  // Called once, first. `wake` may be called from any thread, also after Close.
+  virtual void Open(std::function<void()> wake) = 0;
+  // Fills the (empty) frame. After NothingNow it is asked again when it has called `wake`.
+  virtual Pulled Pull(Response& frame) = 0;
+  // Called once, last.
+  virtual void Close() = 0;
+};
+
+template <typename Response>
+class PullStream final : public grpc::ServerWriteReactor<Response>,
+                         public OpenCall,
+                         public std::enable_shared_from_this<PullStream<Response>> {
+ public:
+  using Source = FrameSource<Response>;
+
+  // Owned by itself.
+  static PullStream* Open(ApiContext& context, std::unique_ptr<Source> source) {
+    auto stream = std::make_shared<PullStream>(context, std::move(source));
+    stream->self_ = stream;
+    if (!context.calls.Add(stream)) {
+      stream->End();
+      return stream.get();
+    }
+    stream->source_->Open([weak = std::weak_ptr<PullStream>(stream)] {
+      if (std::shared_ptr<PullStream> alive = weak.lock()) alive->Wake();
+    });
+    stream->is_open_ = true;
+    stream->Wake();
+    return stream.get();
+  }
+  // A stream that ends at once.
+  static PullStream* Refuse(ApiContext& context, const absl::Status& status) {
+    auto stream = std::make_shared<PullStream>(context, nullptr);
+    stream->self_ = stream;
+    stream->EndWith(ToGrpcStatus(status));
+    return stream.get();
+  }
+
+  PullStream(ApiContext& context, std::unique_ptr<Source> source)
+      : context_(context), source_(std::move(source)) {}
+
+  void Wake() {
+    {
+      MutexLock lock(mutex_);
+      wake_pending_ = true;
+      if (phase_ != Phase::kIdle) return;
+      phase_ = Phase::kPulling;
+    }
+    PostPull();
+  }
+
+  void Drain(Micros) override { End(); }
+  void End() override { EndWith(ToGrpcStatus(ServerStoppingError())); }
+
+ private:
+  enum class Phase { kIdle, kPulling, kWriting, kFinished };
+
+  // Ends when the frame under way, if any, is written.
+  void EndWith(grpc::Status status) {
+    {
+      MutexLock lock(mutex_);
+      if (!is_ending_) {
+        is_ending_ = true;
+        end_status_ = std::move(status);
+      }
+      if (phase_ != Phase::kIdle) return;
+      phase_ = Phase::kFinished;
+    }
+    this->Finish(end_status_);
+  }
+
+  void PostPull() {
+    context_.pool.Post([self = this->shared_from_this()] { self->Step(); });
+  }
+
+  void Step() {
+    for (;;) {
+      {
+        MutexLock lock(mutex_);
+        wake_pending_ = false;
+        if (is_ending_) phase_ = Phase::kFinished;
+      }
+      if (phase_ == Phase::kFinished) break;
+      frame_.Clear();
+      Pulled pulled = source_->Pull(frame_);
+      MutexLock lock(mutex_);
+      if (pulled.kind == Pulled::Kind::kFrame) {
+        phase_ = Phase::kWriting;
+        // The lock is not held longer: OnWriteDone needs it.
+        break;
+      }
+      if (pulled.kind == Pulled::Kind::kEnd && !is_ending_) {
+        is_ending_ = true;
+        end_status_ = ToGrpcStatus(pulled.status);
+      }
+      if (!is_ending_ && !wake_pending_) {
+        phase_ = Phase::kIdle;
+        return;
+      }
+    }
+    // No other thread moves a stream that is not idle.
+    if (phase_ == Phase::kWriting) {
+      this->StartWrite(&frame_);
+    } else {
+      this->Finish(end_status_);
+    }
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      MutexLock lock(mutex_);
+      phase_ = Phase::kPulling;
+      if (!ok && !is_ending_) {
+        is_ending_ = true;
+        end_status_ = grpc::Status::CANCELLED;
+      }
+    }
+    PostPull();
+  }
+
+  void OnCancel() override { EndWith(grpc::Status::CANCELLED); }
+
+  void OnDone() override {
+    context_.calls.Remove(this);
+    if (is_open_) source_->Close();
+    const std::shared_ptr<PullStream> self = std::move(self_);
+  }
+
+  // Constant after construction.
+  ApiContext& context_;
+  const std::unique_ptr<Source> source_;
+  std::shared_ptr<PullStream> self_;
+  bool is_open_ = false;
+
+  // Owned by whoever pulls or writes.
+  Response frame_;
+
+  Mutex mutex_;
+  // Written under the lock; also read without it by whoever pulls, as nobody else moves on from
+  // there.
+  Phase phase_ = Phase::kIdle;
+  bool wake_pending_ SKALD_GUARDED_BY(mutex_) = false;
+  bool is_ending_ SKALD_GUARDED_BY(mutex_) = false;
+  grpc::Status end_status_;  // set once, with is_ending_
+};
+
+}  // namespace skald::api

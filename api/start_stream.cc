@@ -1,0 +1,253 @@
+#include "api/start_stream.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "api/convert_common.h"
+#include "api/convert_saga.h"
+#include "api/grpc_status.h"
+#include "api/saga_commands.h"
+#include "base/errors.h"
+
+namespace skald::api {
+namespace {
+
+constexpr int kFrameItemsMax = 1'000;
+
+}  // namespace
+
+void SetStarted(const runtime::CommandReply& reply, v1::StartSagaResponse& response) {
+  response.set_namespace_(reply.saga.namespace_name);
+  response.set_saga_id(reply.saga.saga_id);
+  SetPosition(reply.position, *response.mutable_position());
+  response.set_duplicate(reply.duplicate);
+}
+
+StartStream* StartStream::Open(ApiContext& context, const grpc::CallbackServerContext& call) {
+  auto stream = std::make_shared<StartStream>(context);
+  stream->self_ = stream;
+  Violations violations;
+  stream->actor_ = ActorOf(call, violations);
+  stream->deadline_ = DeadlineOf(call);
+  absl::Status status = violations.ToStatus();
+  if (!context.calls.Add(stream)) status = ServerStoppingError();
+  {
+    MutexLock lock(stream->mutex_);
+    stream->is_ending_ = !status.ok();
+    stream->end_status_ = std::move(status);
+  }
+  stream->Advance();
+  return stream.get();
+}
+
+void StartStream::OnReadDone(bool ok) {
+  absl::Status status;
+  if (ok && request_.items_size() > kFrameItemsMax) {
+    status = BadRequestError("items", absl::StrCat("has ", request_.items_size(), "; at most ",
+                                                   kFrameItemsMax, " go into a frame"));
+  }
+  const bool take = ok && status.ok();
+  {
+    MutexLock lock(mutex_);
+    if (!take) reads_done_ = true;
+    if (!status.ok()) {
+      is_ending_ = true;
+      end_status_ = status;
+    }
+    if (take) outstanding_ += static_cast<size_t>(request_.items_size());
+  }
+  if (take) {
+    for (const v1::StartSagasRequest::Item& item : request_.items()) StartItem(item);
+  }
+  {
+    // Only now may the next read overwrite the request.
+    MutexLock lock(mutex_);
+    is_reading_ = false;
+  }
+  Advance();
+}
+
+void StartStream::StartItem(const v1::StartSagasRequest::Item& item) {
+  const uint64_t item_id = item.item_id();
+  CommandOr command = ToCommand(item.start(), actor_, Violations());
+  if (!command.ok()) {
+    AddError(item_id, command.status());
+    return;
+  }
+  const Micros wait = ToMicros(item.start().wait(), context_.options.wait_max);
+  const Timestamp deadline = std::min(After(context_.engine.Now(), wait), deadline_);
+  context_.engine.Submit(*std::move(command), [self = shared_from_this(), item_id, wait, deadline](
+                                                  absl::StatusOr<runtime::CommandReply> reply) {
+    if (!reply.ok()) {
+      self->AddError(item_id, reply.status());
+    } else if (wait > 0) {
+      self->WaitForItem(item_id, deadline, *std::move(reply));
+    } else {
+      Result result;
+      result.set_item_id(item_id);
+      SetStarted(*reply, *result.mutable_started());
+      self->AddResult(std::move(result));
+    }
+  });
+}
+
+void StartStream::WaitForItem(uint64_t item_id, Timestamp deadline, runtime::CommandReply reply) {
+  std::shared_ptr<SagaWait> wait;
+  bool is_ending = false;
+  {
+    MutexLock lock(mutex_);
+    if (is_broken_ || is_finished_) return;
+    is_ending = is_ending_;
+  }
+  if (is_ending) {
+    AddError(item_id, ServerStoppingError());
+    return;
+  }
+  {
+    MutexLock lock(mutex_);
+    const uint64_t wait_id = next_wait_++;
+    const SagaKey key = reply.saga;
+    wait = std::make_shared<SagaWait>(
+        context_.engine, key,
+        [self = shared_from_this(), item_id, wait_id,
+         reply = std::move(reply)](absl::StatusOr<saga::SagaView> view) {
+          {
+            MutexLock inner(self->mutex_);
+            self->waits_.erase(wait_id);
+          }
+          if (!view.ok()) {
+            self->AddError(item_id, view.status());
+            return;
+          }
+          Result result;
+          result.set_item_id(item_id);
+          SetStarted(reply, *result.mutable_started());
+          SetSaga(*view, SagaDetail::kFull, *result.mutable_started()->mutable_saga());
+          self->AddResult(std::move(result));
+        });
+    waits_.emplace(wait_id, ItemWait{item_id, wait});
+  }
+  wait->Begin(deadline, /*until_parked=*/true);
+}
+
+void StartStream::AddError(uint64_t item_id, const absl::Status& status) {
+  Result result;
+  result.set_item_id(item_id);
+  *result.mutable_error() = ToRpcStatus(status);
+  AddResult(std::move(result));
+}
+
+void StartStream::AddResult(Result result) {
+  {
+    MutexLock lock(mutex_);
+    if (is_broken_ || is_finished_) return;
+    *pending_.add_results() = std::move(result);
+  }
+  Advance();
+}
+
+void StartStream::Advance() {
+  enum class Next { kNothing, kRead, kWrite, kFinish };
+  for (;;) {
+    Next next = Next::kNothing;
+    absl::Status end_status;
+    {
+      MutexLock lock(mutex_);
+      if (is_finished_) return;
+      const bool is_idle = !is_writing_ && !is_starting_read_;
+      const bool is_complete = outstanding_ == 0 && (is_ending_ || reads_done_);
+      if (is_idle && (is_broken_ || is_complete)) {
+        is_finished_ = true;
+        end_status = end_status_;
+        next = Next::kFinish;
+      } else if (!is_writing_ && pending_.results_size() > 0) {
+        is_writing_ = true;
+        writing_.Swap(&pending_);
+        next = Next::kWrite;
+      } else if (!is_reading_ && !reads_done_ && !is_ending_ &&
+                 outstanding_ < context_.options.start_items_max) {
+        is_reading_ = true;
+        is_starting_read_ = true;
+        next = Next::kRead;
+      }
+    }
+    switch (next) {
+      case Next::kNothing:
+        return;
+      case Next::kRead: {
+        StartRead(&request_);
+        MutexLock lock(mutex_);
+        is_starting_read_ = false;
+        break;
+      }
+      case Next::kWrite:
+        StartWrite(&writing_);
+        break;
+      case Next::kFinish:
+        Finish(ToGrpcStatus(end_status));
+        return;
+    }
+  }
+}
+
+void StartStream::OnWriteDone(bool ok) {
+  {
+    MutexLock lock(mutex_);
+    is_writing_ = false;
+    outstanding_ -= static_cast<size_t>(writing_.results_size());
+    writing_.Clear();
+    if (!ok) is_broken_ = true;
+  }
+  Advance();
+}
+
+void StartStream::OnCancel() {
+  {
+    MutexLock lock(mutex_);
+    is_broken_ = true;
+    if (end_status_.ok()) end_status_ = absl::CancelledError("The caller has gone");
+  }
+  CancelWaits(/*tell_client=*/false);
+  Advance();
+}
+
+void StartStream::Drain(Micros) {
+  {
+    MutexLock lock(mutex_);
+    is_ending_ = true;
+    if (end_status_.ok()) end_status_ = ServerStoppingError();
+  }
+  CancelWaits(/*tell_client=*/true);
+  Advance();
+}
+
+void StartStream::End() {
+  {
+    MutexLock lock(mutex_);
+    is_broken_ = true;
+    if (end_status_.ok()) end_status_ = ServerStoppingError();
+  }
+  CancelWaits(/*tell_client=*/false);
+  Advance();
+}
+
+void StartStream::CancelWaits(bool tell_client) {
+  std::vector<ItemWait> waits;
+  {
+    MutexLock lock(mutex_);
+    for (auto& [wait_id, wait] : waits_) waits.push_back(std::move(wait));
+    waits_.clear();
+  }
+  for (ItemWait& item : waits) {
+    if (item.wait->Cancel() && tell_client) AddError(item.item_id, ServerStoppingError());
+  }
+}
+
+void StartStream::OnDone() {
+  context_.calls.Remove(this);
+  const std::shared_ptr<StartStream> self = std::move(self_);
+}
+
+}  // namespace skald::api

@@ -1,0 +1,87 @@
+// The stream StartSagas: items in, results out, many to a frame each way.
+//
+// Bounded: items whose results are not written yet are at most start_items_max; past that the
+// stream is not read, so a client that does not read its results is slowed down by flow control.
+// Results that become ready while a write is under way go into the next frame together.
+//
+// Keeps itself alive until OnDone; the engine's callbacks share it and may come later.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "api/context.h"
+#include "api/saga_wait.h"
+#include "base/mutex.h"
+#include "skald/v1/saga_service.pb.h"
+
+namespace skald::api {
+
+// Writes what StartSaga answers without a wait.
+void SetStarted(const runtime::CommandReply& reply, v1::StartSagaResponse& response);
+
+class StartStream final
+    : public grpc::ServerBidiReactor<v1::StartSagasRequest, v1::StartSagasResponse>,
+      public OpenCall,
+      public std::enable_shared_from_this<StartStream> {
+ public:
+  // Owned by itself.
+  static StartStream* Open(ApiContext& context, const grpc::CallbackServerContext& call);
+  explicit StartStream(ApiContext& context) : context_(context) {}
+
+  void Drain(Micros grace) override;
+  void End() override;
+
+ private:
+  using Result = v1::StartSagasResponse::Result;
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  // The life of an item: submitted, perhaps waited for, answered.
+  void StartItem(const v1::StartSagasRequest::Item& item);
+  void WaitForItem(uint64_t item_id, Timestamp deadline, runtime::CommandReply reply);
+  void AddError(uint64_t item_id, const absl::Status& status);
+  void AddResult(Result result);
+
+  // Does what there is to do next: read, write or finish. The only place that starts any of them.
+  void Advance();
+  void CancelWaits(bool tell_client);
+
+  // Constant after construction.
+  ApiContext& context_;
+  std::string actor_;
+  Timestamp deadline_ = kNever;
+  std::shared_ptr<StartStream> self_;
+
+  // Owned by gRPC while a read or a write is under way.
+  v1::StartSagasRequest request_;
+  v1::StartSagasResponse writing_;
+
+  Mutex mutex_;
+  v1::StartSagasResponse pending_ SKALD_GUARDED_BY(mutex_);
+  // Items read whose results are not written.
+  size_t outstanding_ SKALD_GUARDED_BY(mutex_) = 0;
+  bool is_reading_ SKALD_GUARDED_BY(mutex_) = false;
+  // Between deciding to read and having told gRPC: the stream must not finish in between.
+  bool is_starting_read_ SKALD_GUARDED_BY(mutex_) = false;
+  bool is_writing_ SKALD_GUARDED_BY(mutex_) = false;
+  bool reads_done_ SKALD_GUARDED_BY(mutex_) = false;
+  // How the stream ends, once that is known: after the results that are due, or at once.
+  bool is_ending_ SKALD_GUARDED_BY(mutex_) = false;
+  bool is_broken_ SKALD_GUARDED_BY(mutex_) = false;
+  bool is_finished_ SKALD_GUARDED_BY(mutex_) = false;
+  absl::Status end_status_ SKALD_GUARDED_BY(mutex_);
+  uint64_t next_wait_ SKALD_GUARDED_BY(mutex_) = 0;
+  struct ItemWait {
+    uint64_t item_id = 0;
+    std::shared_ptr<SagaWait> wait;
+  };
+  absl::flat_hash_map<uint64_t, ItemWait> waits_ SKALD_GUARDED_BY(mutex_);
+};
+
+}  // namespace skald::api

@@ -1,0 +1,474 @@
+#include "api/worker_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "api/convert_common.h"
+#include "api/grpc_status.h"
+#include "api/task_token.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/status_macros.h"
+#include "base/utf8.h"
+
+namespace skald::api {
+namespace {
+
+constexpr int kFunctionsMax = 1'000;
+// A frame of tasks stays well under the 4 MiB that a client takes by default; one task alone is
+// under 1 MiB.
+constexpr size_t kFrameBytes = 1 << 20;
+// How much of an output that is not JSON its error shows.
+constexpr size_t kTailBytes = 1'024;
+
+// The end of `text`, mended to UTF-8.
+std::string Tail(absl::string_view text) {
+  if (text.size() > kTailBytes) text.remove_prefix(text.size() - kTailBytes);
+  std::string tail;
+  for (size_t place = 0; place < text.size();) AppendUtf8(NextCodePoint(text, place), tail);
+  return tail;
+}
+
+// What a worker's output that is not JSON counts as: a `runtime` error (the type that is filled
+// in).
+Json NotJsonError(const std::string& output) {
+  Json::ObjectBuilder builder;
+  builder.Add("status", Json::Int(500));
+  builder.Add("title", Json::String("The worker's output is not JSON"));
+  builder.Add("detail", Json::String(Tail(output)));
+  return std::move(builder).Build();
+}
+
+void SetTask(const task::ReadyTask& ready, std::string token, v1::Task& proto) {
+  proto.set_token(std::move(token));
+  proto.set_namespace_(ready.token.saga.namespace_name);
+  proto.set_saga_id(ready.token.saga.saga_id);
+  proto.set_definition_name(ready.definition_name);
+  proto.set_definition_version(ready.definition_version);
+  proto.set_function(ready.function);
+  proto.set_reference(ready.reference);
+  proto.set_attempt(ready.token.attempt);
+  proto.set_idempotency_key(ready.idempotency_key);
+  proto.set_arguments(ready.arguments);
+  proto.set_compensation(ready.compensation);
+  if (ready.deadline != kNever) SetTimestamp(ready.deadline, *proto.mutable_deadline());
+}
+
+}  // namespace
+
+WorkerSession* WorkerSession::Open(ApiContext& context, const grpc::CallbackServerContext& call) {
+  auto session = std::make_shared<WorkerSession>(context);
+  session->self_ = session;
+  Violations violations;
+  session->actor_ = ActorOf(call, violations);
+  absl::Status status = violations.ToStatus();
+  if (!context.calls.Add(session)) status = ServerStoppingError();
+  if (!status.ok()) {
+    session->EndWith(std::move(status));
+  } else {
+    session->Advance();
+  }
+  return session.get();
+}
+
+// ---- From the worker ----
+
+void WorkerSession::OnReadDone(bool ok) {
+  if (!ok) {
+    {
+      MutexLock lock(mutex_);
+      reads_done_ = true;
+      is_reading_ = false;
+    }
+    // It takes no more tasks, and gives up those it has not answered.
+    LeaveBroker();
+    Advance();
+    return;
+  }
+  const absl::Status status = TakeFrame(request_);
+  {
+    // Only now may the next read overwrite the request.
+    MutexLock lock(mutex_);
+    is_reading_ = false;
+  }
+  if (!status.ok()) {
+    EndWith(status);
+  } else {
+    Advance();
+  }
+}
+
+absl::Status WorkerSession::TakeFrame(const v1::WorkRequest& frame) {
+  if (frame.has_hello() == has_hello_) {
+    return BadRequestError("hello", has_hello_ ? "was said already" : "must be in the first frame");
+  }
+  const size_t answers = static_cast<size_t>(frame.completions_size() + frame.failures_size());
+  if (answers + static_cast<size_t>(frame.heartbeats_size()) >
+      context_.options.worker_frame_items_max) {
+    return BadRequestError("completions, failures and heartbeats",
+                           absl::StrCat("are more than ", context_.options.worker_frame_items_max));
+  }
+  if (frame.credit() > context_.options.worker_credit_max) {
+    return BadRequestError("credit",
+                           absl::StrCat("is more than ", context_.options.worker_credit_max));
+  }
+  if (frame.has_hello()) SKALD_RETURN_IF_ERROR(TakeHello(frame.hello()));
+
+  std::optional<task::WorkerId> worker;
+  {
+    MutexLock lock(mutex_);
+    outstanding_ += answers;
+    worker = worker_;
+  }
+  for (const v1::TaskCompletion& done : frame.completions()) {
+    TakeCompletion(done, frame.keep_credit());
+  }
+  for (const v1::TaskFailure& failure : frame.failures()) {
+    TakeFailure(failure, frame.keep_credit());
+  }
+  if (frame.heartbeats_size() > 0) TakeHeartbeats(frame.heartbeats());
+  if (frame.credit() > 0 && worker) {
+    context_.engine.broker().AddCredit(*worker, frame.credit(), context_.engine.Now());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WorkerSession::TakeHello(const v1::WorkerHello& hello) {
+  Violations violations;
+  violations.CheckId("hello.name", hello.name(), Presence::kRequired);
+  if (hello.functions_size() == 0 || hello.functions_size() > kFunctionsMax) {
+    violations.Add("hello.functions", absl::StrCat("must be 1 to ", kFunctionsMax));
+  }
+  for (const std::string& function : hello.functions()) {
+    violations.CheckId("hello.functions", function, Presence::kRequired);
+  }
+  if (hello.credit() > context_.options.worker_credit_max) {
+    violations.Add("hello.credit",
+                   absl::StrCat("is more than ", context_.options.worker_credit_max));
+  }
+  if (static_cast<size_t>(hello.held_tokens_size()) > context_.options.worker_frame_items_max) {
+    violations.Add("hello.held_tokens",
+                   absl::StrCat("are more than ", context_.options.worker_frame_items_max));
+  }
+  SKALD_RETURN_IF_ERROR(violations.ToStatus());
+  has_hello_ = true;
+
+  task::WorkerOptions options;
+  options.name = hello.name();
+  options.functions.assign(hello.functions().begin(), hello.functions().end());
+  options.credit = hello.credit();
+  {
+    MutexLock lock(mutex_);
+    SetDuration(context_.options.worker_lease, *news_.mutable_welcome()->mutable_lease());
+    news_.mutable_welcome()->set_credit_max(context_.options.worker_credit_max);
+    has_news_ = true;
+    for (const std::string& bytes : hello.held_tokens()) {
+      std::optional<saga::TaskToken> token = DecodeTaskToken(bytes);
+      if (token) {
+        options.holds.push_back(*std::move(token));
+      } else {
+        news_.add_lost_tokens(bytes);
+      }
+    }
+  }
+  task::Broker& broker = context_.engine.broker();
+  const task::WorkerId worker =
+      broker.Connect(std::move(options), shared_from_this(), context_.engine.Now());
+  {
+    MutexLock lock(mutex_);
+    if (!is_broken_ && !is_finished_) {
+      worker_ = worker;
+      return absl::OkStatus();
+    }
+  }
+  // The stream broke meanwhile, when there was nothing to disconnect yet.
+  broker.Disconnect(worker, context_.engine.Now());
+  return absl::OkStatus();
+}
+
+void WorkerSession::TakeCompletion(const v1::TaskCompletion& completion, bool keep_credit) {
+  saga::AnswerTask answer;
+  std::string text = completion.output().empty() ? std::string("null") : completion.output();
+  absl::StatusOr<Json> output =
+      Json::Parse(text, {.bytes_max = context_.options.message_bytes_max});
+  if (output.ok()) {
+    answer.output = saga::Payload{*std::move(output), std::move(text)};
+  } else {
+    answer.error = NotJsonError(text);
+  }
+  Answer(completion.token(), std::move(answer), keep_credit);
+}
+
+void WorkerSession::TakeFailure(const v1::TaskFailure& failure, bool keep_credit) {
+  const int status = failure.error().status();
+  if (status != 0 && (status < 100 || status > 599)) {
+    AddResult(failure.token(), BadRequestError("error.status", "must be 100 to 599, or 0"),
+              keep_credit);
+    return;
+  }
+  saga::AnswerTask answer;
+  answer.error = ProblemToJson(failure.error());
+  Answer(failure.token(), std::move(answer), keep_credit);
+}
+
+void WorkerSession::Answer(const std::string& token, saga::AnswerTask answer, bool keep_credit) {
+  std::optional<saga::TaskToken> decoded = DecodeTaskToken(token);
+  if (!decoded) {
+    AddResult(token, BadRequestError("token", "is no task token"), keep_credit);
+    return;
+  }
+  saga::Command command;
+  command.saga = decoded->saga;
+  command.actor = actor_;
+  answer.token = *std::move(decoded);
+  command.request = std::move(answer);
+  context_.engine.Submit(std::move(command),
+                         [self = shared_from_this(), token,
+                          keep_credit](const absl::StatusOr<runtime::CommandReply>& reply) {
+                           self->AddResult(token, reply.status(), keep_credit);
+                         });
+}
+
+void WorkerSession::AddResult(const std::string& token, const absl::Status& status,
+                              bool keep_credit) {
+  {
+    MutexLock lock(mutex_);
+    if (is_broken_ || is_finished_) return;
+    v1::AnswerResult& result = *news_.add_results();
+    result.set_token(token);
+    if (!status.ok()) *result.mutable_error() = ToRpcStatus(status);
+    has_news_ = true;
+    // An answer that is to be sent again leaves its task with the worker: overload must not bring
+    // more work.
+    const bool is_final = status.ok() || !GetErrorInfo(status).value_or(ErrorInfo()).retry_after;
+    if (is_final && held_.erase(token) > 0 && !keep_credit) ++credit_back_;
+  }
+  Advance();
+}
+
+void WorkerSession::TakeHeartbeats(
+    const google::protobuf::RepeatedPtrField<std::string>& heartbeats) {
+  std::vector<saga::TaskToken> tokens;
+  std::vector<std::string> lost;
+  for (const std::string& bytes : heartbeats) {
+    std::optional<saga::TaskToken> token = DecodeTaskToken(bytes);
+    if (token) {
+      tokens.push_back(*std::move(token));
+    } else {
+      lost.push_back(bytes);
+    }
+  }
+  std::optional<task::WorkerId> worker;
+  {
+    MutexLock lock(mutex_);
+    worker = worker_;
+  }
+  if (!worker) return;
+  for (const saga::TaskToken& token :
+       context_.engine.broker().Heartbeat(*worker, tokens, context_.engine.Now())) {
+    lost.push_back(EncodeTaskToken(token));
+  }
+  MutexLock lock(mutex_);
+  for (std::string& token : lost) {
+    if (held_.erase(token) > 0) ++credit_back_;
+    news_.add_lost_tokens(std::move(token));
+    has_news_ = true;
+  }
+}
+
+// ---- To the worker ----
+
+void WorkerSession::Push(std::vector<task::ReadyTaskPtr> tasks, Micros lease) {
+  {
+    MutexLock lock(mutex_);
+    // What is not told stays leased to this worker; the broker hands it on when the stream is gone.
+    if (is_draining_ || is_ending_ || is_broken_ || is_finished_) return;
+    lease_ = lease;
+    for (task::ReadyTaskPtr& task : tasks) tasks_.push_back(std::move(task));
+  }
+  Advance(BrokerCalls::kForbidden);
+}
+
+void WorkerSession::Cancel(std::vector<saga::TaskToken> tokens) {
+  {
+    MutexLock lock(mutex_);
+    if (is_broken_ || is_finished_) return;
+    for (const saga::TaskToken& token : tokens) {
+      news_.add_cancelled_tokens(EncodeTaskToken(token));
+    }
+    has_news_ = has_news_ || !tokens.empty();
+  }
+  Advance(BrokerCalls::kForbidden);
+}
+
+void WorkerSession::Advance(BrokerCalls calls) {
+  for (;;) {
+    Next next = Next::kNothing;
+    absl::Status end_status;
+    {
+      MutexLock lock(mutex_);
+      next = Decide(calls);
+      if (next == Next::kFinish) end_status = end_status_;
+    }
+    switch (next) {
+      case Next::kNothing:
+        return;
+      case Next::kRead: {
+        StartRead(&request_);
+        MutexLock lock(mutex_);
+        is_starting_read_ = false;
+        break;
+      }
+      case Next::kSend: {
+        if (calls == BrokerCalls::kAllowed) GiveCreditBack();
+        bool has_frame = false;
+        {
+          MutexLock lock(mutex_);
+          has_frame = FillFrame();
+          is_writing_ = has_frame;
+        }
+        if (has_frame) StartWrite(&writing_);
+        break;
+      }
+      case Next::kFinish: {
+        LeaveBroker();
+        Finish(ToGrpcStatus(end_status));
+        return;
+      }
+    }
+  }
+}
+
+WorkerSession::Next WorkerSession::Decide(BrokerCalls calls) {
+  if (is_finished_) return Next::kNothing;
+  if (calls == BrokerCalls::kAllowed && MustFinish()) {
+    is_finished_ = true;
+    return Next::kFinish;
+  }
+  const bool has_credit = calls == BrokerCalls::kAllowed && credit_back_ > 0;
+  if (!is_writing_ && !is_broken_ && (has_news_ || !tasks_.empty() || has_credit)) {
+    // Held from here on, so that giving credit back and filling the frame are one.
+    is_writing_ = true;
+    return Next::kSend;
+  }
+  if (!is_reading_ && !reads_done_ && !is_ending_ && !is_broken_ &&
+      outstanding_ < context_.options.worker_answers_max) {
+    is_reading_ = true;
+    is_starting_read_ = true;
+    return Next::kRead;
+  }
+  return Next::kNothing;
+}
+
+bool WorkerSession::MustFinish() const {
+  if (is_writing_ || is_starting_read_) return false;
+  if (is_broken_) return true;
+  if (outstanding_ > 0 || has_news_) return false;
+  return is_ending_ || reads_done_ || (is_draining_ && held_.empty());
+}
+
+bool WorkerSession::FillFrame() {
+  writing_.Swap(&news_);
+  bool has_frame = std::exchange(has_news_, false);
+  size_t bytes = 0;
+  while (!tasks_.empty() && bytes < kFrameBytes) {
+    const task::ReadyTaskPtr ready = std::move(tasks_.front());
+    tasks_.pop_front();
+    std::string token = EncodeTaskToken(ready->token);
+    held_.insert(token);
+    bytes += ready->arguments.size() + token.size();
+    SetTask(*ready, std::move(token), *writing_.add_tasks());
+    has_frame = true;
+  }
+  if (writing_.tasks_size() > 0) SetDuration(lease_, *writing_.mutable_lease());
+  return has_frame;
+}
+
+void WorkerSession::GiveCreditBack() {
+  std::optional<task::WorkerId> worker;
+  uint32_t credit = 0;
+  {
+    MutexLock lock(mutex_);
+    credit = std::exchange(credit_back_, 0);
+    if (!is_draining_) worker = worker_;
+  }
+  // Tasks that this sets free mostly come by Push before it returns, into the frame that is about
+  // to go.
+  if (worker && credit > 0) {
+    context_.engine.broker().AddCredit(*worker, credit, context_.engine.Now());
+  }
+}
+
+void WorkerSession::OnWriteDone(bool ok) {
+  {
+    MutexLock lock(mutex_);
+    is_writing_ = false;
+    outstanding_ -= static_cast<size_t>(writing_.results_size());
+    writing_.Clear();
+    if (!ok) is_broken_ = true;
+  }
+  Advance();
+}
+
+// ---- The end ----
+
+void WorkerSession::EndWith(absl::Status status) {
+  {
+    MutexLock lock(mutex_);
+    is_ending_ = true;
+    if (end_status_.ok()) end_status_ = std::move(status);
+  }
+  LeaveBroker();
+  Advance();
+}
+
+void WorkerSession::OnCancel() {
+  {
+    MutexLock lock(mutex_);
+    is_broken_ = true;
+    if (end_status_.ok()) end_status_ = absl::CancelledError("The worker has gone");
+  }
+  LeaveBroker();
+  Advance();
+}
+
+void WorkerSession::Drain(Micros grace) {
+  {
+    MutexLock lock(mutex_);
+    is_draining_ = true;
+    tasks_.clear();
+    if (end_status_.ok()) end_status_ = ServerStoppingError();
+    SetDuration(grace, *news_.mutable_drain()->mutable_grace());
+    has_news_ = true;
+  }
+  Advance();
+}
+
+void WorkerSession::End() {
+  {
+    MutexLock lock(mutex_);
+    is_broken_ = true;
+    if (end_status_.ok()) end_status_ = ServerStoppingError();
+  }
+  LeaveBroker();
+  Advance();
+}
+
+void WorkerSession::LeaveBroker() {
+  std::optional<task::WorkerId> worker;
+  {
+    MutexLock lock(mutex_);
+    worker = std::exchange(worker_, std::nullopt);
+    tasks_.clear();
+    credit_back_ = 0;
+  }
+  if (worker) context_.engine.broker().Disconnect(*worker, context_.engine.Now());
+}
+
+void WorkerSession::OnDone() {
+  context_.calls.Remove(this);
+  const std::shared_ptr<WorkerSession> self = std::move(self_);
+}
+
+}  // namespace skald::api

@@ -1,0 +1,169 @@
+// Goal: StartSagas answers every item once, many to a frame, bounds what is under way, and ends
+// clearly.
+#include <set>
+#include <string>
+#include <thread>
+
+#include "base/errors.h"
+#include "tests/api/api_fixture.h"
+
+namespace skald::api {
+namespace {
+
+using Stream = grpc::ClientReaderWriter<v1::StartSagasRequest, v1::StartSagasResponse>;
+
+void AddItem(v1::StartSagasRequest& frame, uint64_t item_id, const std::string& saga_id) {
+  v1::StartSagasRequest::Item& item = *frame.add_items();
+  item.set_item_id(item_id);
+  item.mutable_start()->set_namespace_("shop");
+  item.mutable_start()->set_definition_name("order");
+  item.mutable_start()->set_saga_id(saga_id);
+}
+
+v1::StartSagasRequest Frame(uint64_t first, int count) {
+  v1::StartSagasRequest frame;
+  for (int i = 0; i < count; ++i) {
+    AddItem(frame, first + static_cast<uint64_t>(i), absl::StrCat("order-", first + i));
+  }
+  return frame;
+}
+
+class StartStreamTest : public ApiTest {
+ protected:
+  StartStreamTest() { options_.start_items_max = 100; }
+
+  grpc::ClientContext context_;
+};
+
+TEST_F(StartStreamTest, EveryItemIsAnsweredOnce) {
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  std::thread writer([&stream] {
+    for (uint64_t i = 0; i < 20; ++i) EXPECT_TRUE(stream->Write(Frame(i * 50, 50)));
+    stream->WritesDone();
+  });
+  std::set<uint64_t> answered;
+  v1::StartSagasResponse frame;
+  while (stream->Read(&frame)) {
+    for (const auto& result : frame.results()) {
+      EXPECT_TRUE(answered.insert(result.item_id()).second);
+      EXPECT_EQ(result.started().saga_id(), absl::StrCat("order-", result.item_id()));
+    }
+  }
+  writer.join();
+  EXPECT_EQ(answered.size(), 1'000u);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(StartStreamTest, ABadItemDoesNotEndTheStream) {
+  engine_.decide = [this](const saga::Command& command) -> absl::StatusOr<runtime::CommandReply> {
+    if (command.saga.saga_id == "taken") return SagaAlreadyExistsError(command.saga);
+    return runtime::CommandReply{{engine_.PartitionOf(command.saga), Position(1)}, command.saga};
+  };
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  v1::StartSagasRequest frame;
+  AddItem(frame, 1, "good");
+  AddItem(frame, 2, "taken");
+  AddItem(frame, 3, "bad\n");
+  ASSERT_TRUE(stream->Write(frame));
+  stream->WritesDone();
+  std::map<uint64_t, v1::StartSagasResponse::Result> results;
+  v1::StartSagasResponse response;
+  while (stream->Read(&response)) {
+    for (const auto& result : response.results()) results[result.item_id()] = result;
+  }
+  ASSERT_EQ(results.size(), 3u);
+  EXPECT_TRUE(results[1].has_started());
+  EXPECT_EQ(ReasonOf(results[2].error()), "SAGA_ALREADY_EXISTS");
+  EXPECT_EQ(ReasonOf(results[3].error()), "BAD_REQUEST");
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+// While the engine answers nothing, no more than start_items_max (rounded up to frames) are taken;
+// then all come, and those that became ready together share frames.
+TEST_F(StartStreamTest, ItemsUnderWayAreBoundedAndResultsShareFrames) {
+  engine_.HoldReplies();
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  std::thread writer([&stream] {
+    for (uint64_t i = 0; i < 10; ++i) EXPECT_TRUE(stream->Write(Frame(i * 40, 40)));
+    stream->WritesDone();
+  });
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.commands().size() >= 120; }));
+  // Another call goes through the same server: had the stream been read on, it would show.
+  engine_.PutSaga(RunningSaga("x"));
+  for (int i = 0; i < 20; ++i) {
+    grpc::ClientContext context;
+    v1::GetSagaRequest request;
+    request.set_namespace_("shop");
+    request.set_saga_id("x");
+    v1::GetSagaResponse response;
+    ASSERT_TRUE(sagas()->GetSaga(&context, request, &response).ok());
+  }
+  EXPECT_EQ(engine_.commands().size(), 120u);
+  engine_.ReleaseReplies();
+  int frames = 0;
+  int results = 0;
+  v1::StartSagasResponse frame;
+  while (stream->Read(&frame)) {
+    ++frames;
+    results += frame.results_size();
+  }
+  writer.join();
+  EXPECT_EQ(results, 400);
+  EXPECT_LT(frames, 390);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(StartStreamTest, ItemsCanWaitForTheirSagas) {
+  engine_.PutSaga(RunningSaga("order-1"));
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  v1::StartSagasRequest frame = Frame(1, 1);
+  frame.mutable_items(0)->mutable_start()->mutable_wait()->set_seconds(60);
+  ASSERT_TRUE(stream->Write(frame));
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.waiting() == 1; }));
+  engine_.EndSaga(CompletedSaga("order-1"));
+  v1::StartSagasResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.results(0).started().saga().output(), "42");
+  stream->WritesDone();
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(StartStreamTest, CancellationStopsWaits) {
+  engine_.PutSaga(RunningSaga("order-1"));
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  v1::StartSagasRequest frame = Frame(1, 1);
+  frame.mutable_items(0)->mutable_start()->mutable_wait()->set_seconds(60);
+  ASSERT_TRUE(stream->Write(frame));
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.waiting() == 1; }));
+  context_.TryCancel();
+  EXPECT_TRUE(engine_.WaitUntil([this] { return engine_.stopped_waits() == 1; }));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(StartStreamTest, TooManyItemsInAFrame) {
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  ASSERT_TRUE(stream->Write(Frame(0, 1'001)));
+  v1::StartSagasResponse response;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_THAT(stream->Finish(), EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+}
+
+TEST_F(StartStreamTest, StoppingServerAnswersWhatIsUnderWayAndEndsClearly) {
+  engine_.PutSaga(RunningSaga("order-1"));
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  v1::StartSagasRequest frame = Frame(1, 1);
+  frame.mutable_items(0)->mutable_start()->mutable_wait()->set_seconds(60);
+  ASSERT_TRUE(stream->Write(frame));
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.waiting() == 1; }));
+  std::thread stopper([this] { server_->Shutdown(10 * kSecond); });
+  v1::StartSagasResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(ReasonOf(response.results(0).error()), "PARTITION_NOT_SERVING");
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_THAT(stream->Finish(), EndsWith(grpc::StatusCode::UNAVAILABLE, "PARTITION_NOT_SERVING"));
+  stopper.join();
+}
+
+}  // namespace
+}  // namespace skald::api

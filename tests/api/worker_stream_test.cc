@@ -1,0 +1,208 @@
+// Goal: the worker stream under load and at its ends: batching, credit, bounds, breaks, drain.
+#include <set>
+#include <string>
+#include <thread>
+
+#include "base/errors.h"
+#include "tests/api/worker_fixture.h"
+
+namespace skald::api {
+namespace {
+
+using ::testing::SizeIs;
+
+class WorkerStreamTest : public WorkerTest {
+ protected:
+  static v1::WorkRequest Completions(const std::vector<v1::Task>& tasks, size_t begin, size_t end) {
+    v1::WorkRequest frame;
+    for (size_t i = begin; i < end; ++i) frame.add_completions()->set_token(tasks[i].token());
+    return frame;
+  }
+};
+
+// Thousands of tasks through a credit of 100: every one is handed out once and answered once, in
+// far fewer frames.
+TEST_F(WorkerStreamTest, TasksAndResultsShareFramesAndCreditComesBack) {
+  constexpr size_t kTasks = 3'000;
+  engine_.decide = [this](const saga::Command& command) -> absl::StatusOr<runtime::CommandReply> {
+    const saga::TaskToken token = std::get<saga::AnswerTask>(command.request).token;
+    engine_.broker().Closed({&token, 1}, engine_.Now());
+    return runtime::CommandReply();
+  };
+  Enqueue(0, kTasks);
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 100);
+  Told told;
+  size_t answered = 0;
+  while (told.results.size() < kTasks) {
+    const size_t before = told.tasks.size() + told.results.size();
+    ASSERT_TRUE(
+        ReadUntil(*stream, told, [&] { return told.tasks.size() + told.results.size() > before; }));
+    EXPECT_LE(told.tasks.size() - told.results.size(), 100u);
+    if (told.tasks.size() == answered) continue;
+    ASSERT_TRUE(stream->Write(Completions(told.tasks, answered, told.tasks.size())));
+    answered = told.tasks.size();
+  }
+  EXPECT_EQ(told.tasks.size(), kTasks);
+  EXPECT_LT(told.frames, static_cast<int>(kTasks));
+  std::set<std::string> tokens;
+  for (const v1::Task& task : told.tasks) tokens.insert(task.token());
+  EXPECT_EQ(tokens.size(), kTasks);
+}
+
+TEST_F(WorkerStreamTest, KeptCreditIsNotGivenBackUntilAddedAgain) {
+  Enqueue(0, 3);
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 1);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 1; }));
+  v1::WorkRequest frame = Completions(told.tasks, 0, 1);
+  frame.set_keep_credit(true);
+  ASSERT_TRUE(stream->Write(frame));
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.results.size() == 1; }));
+  // A repeated answer gives nothing either: its result comes alone.
+  ASSERT_TRUE(stream->Write(Completions(told.tasks, 0, 1)));
+  told.results.clear();
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.results.size() == 1; }));
+  EXPECT_THAT(told.tasks, SizeIs(1));
+  EXPECT_EQ(engine_.broker().Queues()[0].ready, 2u);
+
+  v1::WorkRequest credit;
+  credit.set_credit(1);
+  ASSERT_TRUE(stream->Write(credit));
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 2; }));
+}
+
+TEST_F(WorkerStreamTest, OverloadKeepsTheTaskAndItsCredit) {
+  engine_.decide = [](const saga::Command&) {
+    return PartitionOverloadedError(PartitionId(0), kSecond);
+  };
+  Enqueue(0, 2);
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 1);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 1; }));
+  ASSERT_TRUE(stream->Write(Completions(told.tasks, 0, 1)));
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.results.size() == 1; }));
+  EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(told.results.begin()->second));
+  EXPECT_EQ(engine_.broker().Queues()[0].ready, 1u);
+
+  engine_.decide = [](const saga::Command&) { return runtime::CommandReply(); };
+  ASSERT_TRUE(stream->Write(Completions(told.tasks, 0, 1)));
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 2; }));
+}
+
+TEST_F(WorkerStreamTest, BrokenStreamHandsItsTasksToAnother) {
+  Enqueue(0, 2);
+  auto broken = std::make_unique<grpc::ClientContext>();
+  const std::unique_ptr<Stream> first = OpenStream(*broken, 2);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*first, told, [&] { return told.tasks.size() == 2; }));
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> second = OpenStream(context, 2);
+  Told second_told;
+  ASSERT_TRUE(ReadUntil(*second, second_told, [&] { return second_told.welcome; }));
+  broken->TryCancel();
+  ASSERT_TRUE(ReadUntil(*second, second_told, [&] { return second_told.tasks.size() == 2; }));
+  EXPECT_EQ(first->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(WorkerStreamTest, AnswersUnderWayWhenTheStreamBreaksAreHarmless) {
+  engine_.HoldReplies();
+  Enqueue(0, 10);
+  auto broken = std::make_unique<grpc::ClientContext>();
+  const std::unique_ptr<Stream> stream = OpenStream(*broken, 10);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 10; }));
+  ASSERT_TRUE(stream->Write(Completions(told.tasks, 0, 10)));
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.commands().size() == 10; }));
+  broken->TryCancel();
+  stream->Finish();
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.broker().worker_count() == 0; }));
+  engine_.ReleaseReplies();
+}
+
+// A worker that does not read its results is not read any more, so that it cannot pile them up.
+TEST_F(WorkerStreamTest, UnansweredAnswersAreBounded) {
+  engine_.HoldReplies();
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 0);
+  std::thread writer([&stream] {
+    v1::WorkRequest frame;
+    const std::string token = EncodeTaskToken(Token(1));
+    for (int i = 0; i < 1'000; ++i) frame.add_completions()->set_token(token);
+    for (int i = 0; i < 30; ++i) EXPECT_TRUE(stream->Write(frame));
+    stream->WritesDone();
+  });
+  const size_t bound = options_.worker_answers_max / 1'000 * 1'000 + 1'000;
+  ASSERT_TRUE(engine_.WaitUntil([&] { return engine_.commands().size() >= bound; }));
+  EXPECT_EQ(engine_.commands().size(), bound);
+  engine_.ReleaseReplies();
+  int results = 0;
+  v1::WorkResponse frame;
+  while (stream->Read(&frame)) results += frame.results_size();
+  writer.join();
+  EXPECT_EQ(results, 30'000);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(WorkerStreamTest, HeldTokensRegainTheirLeases) {
+  Enqueue(0, 1);
+  std::string token;
+  {
+    grpc::ClientContext context;
+    const std::unique_ptr<Stream> stream = OpenStream(context, 1);
+    Told told;
+    ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 1; }));
+    token = told.tasks[0].token();
+    context.TryCancel();
+  }
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.broker().worker_count() == 0; }));
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = workers()->Work(&context);
+  v1::WorkRequest hello = Hello(1);
+  hello.mutable_hello()->add_held_tokens(token);
+  hello.mutable_hello()->add_held_tokens("rubbish");
+  hello.add_heartbeats(token);
+  ASSERT_TRUE(stream->Write(hello));
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.lost.size() == 1; }));
+  EXPECT_EQ(told.lost[0], "rubbish");
+  EXPECT_THAT(told.tasks, SizeIs(0));
+  EXPECT_EQ(engine_.broker().Queues()[0].leased, 1u);
+}
+
+TEST_F(WorkerStreamTest, DrainWaitsForAnswersAndEndsClearly) {
+  Enqueue(0, 1);
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 5);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 1; }));
+  std::thread stopper([this] { server_->Shutdown(20 * kSecond); });
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.drain; }));
+  Enqueue(1, 1);  // is not handed out any more
+  ASSERT_TRUE(stream->Write(Completions(told.tasks, 0, 1)));
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.results.size() == 1; }));
+  v1::WorkResponse frame;
+  EXPECT_FALSE(stream->Read(&frame));
+  EXPECT_THAT(stream->Finish(), EndsWith(grpc::StatusCode::UNAVAILABLE, "PARTITION_NOT_SERVING"));
+  stopper.join();
+  EXPECT_THAT(told.tasks, SizeIs(1));
+}
+
+TEST_F(WorkerStreamTest, DrainEndsAfterItsGrace) {
+  Enqueue(0, 1);
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 1);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 1; }));
+  std::thread stopper([this] { server_->Shutdown(50 * kMillisecond); });
+  v1::WorkResponse frame;
+  while (stream->Read(&frame)) {
+  }
+  EXPECT_THAT(stream->Finish(), EndsWith(grpc::StatusCode::UNAVAILABLE, "PARTITION_NOT_SERVING"));
+  stopper.join();
+}
+
+}  // namespace
+}  // namespace skald::api
