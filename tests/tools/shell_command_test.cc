@@ -1,0 +1,115 @@
+// Goal: a command gets its input and environment, gives its output, and can be ended with all it
+// started. Method: real, short shell commands.
+#include "tools/shell_command.h"
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+#include "tools/shell_worker.h"
+#include "tools/signals.h"
+
+namespace skald::tools {
+namespace {
+
+using ::skald::testing::StatusIs;
+using ::testing::HasSubstr;
+
+class ShellCommandTest : public ::testing::Test {
+ protected:
+  ShellCommandTest() { IgnoreBrokenPipes(); }
+  std::atomic<bool> stop_ = false;
+};
+
+TEST_F(ShellCommandTest, PassesInputAndEnvironmentAndTakesOutput) {
+  ASSERT_OK_AND_ASSIGN(ShellResult result,
+                       RunShellCommand({.command = "cat; printf \"$KEY\"; exit 3",
+                                        .input = "{\"a\":1}",
+                                        .environment = {{"KEY", "value"}}},
+                                       stop_));
+  EXPECT_EQ(result.output, "{\"a\":1}value");
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_FALSE(result.stopped);
+}
+
+TEST_F(ShellCommandTest, LargeInputAndOutputDoNotBlockEachOther) {
+  const std::string input(3 << 20, 'x');
+  ASSERT_OK_AND_ASSIGN(ShellResult result,
+                       RunShellCommand({.command = "cat", .input = input}, stop_));
+  EXPECT_EQ(result.output, input);
+}
+
+TEST_F(ShellCommandTest, ACommandNeedNotReadItsInput) {
+  ASSERT_OK_AND_ASSIGN(
+      ShellResult result,
+      RunShellCommand({.command = "echo done", .input = std::string(1 << 20, 'x')}, stop_));
+  EXPECT_EQ(result.output, "done\n");
+}
+
+TEST_F(ShellCommandTest, TheDeadlineEndsItAndAllItStarted) {
+  ASSERT_OK_AND_ASSIGN(
+      ShellResult result,
+      RunShellCommand(
+          {.command = "sleep 60 | cat", .deadline = absl::Now() + absl::Milliseconds(50)}, stop_));
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 128 + 15);
+}
+
+TEST_F(ShellCommandTest, StoppingEndsIt) {
+  stop_ = true;
+  ASSERT_OK_AND_ASSIGN(ShellResult result, RunShellCommand({.command = "sleep 60"}, stop_));
+  EXPECT_TRUE(result.stopped);
+}
+
+TEST_F(ShellCommandTest, EndlessOutputEndsIt) {
+  ASSERT_OK_AND_ASSIGN(ShellResult result,
+                       RunShellCommand({.command = "yes", .output_bytes_max = 1'000}, stop_));
+  EXPECT_TRUE(result.too_long);
+}
+
+TEST_F(ShellCommandTest, ADescendantThatKeepsTheOutputOpenHoldsNothingUp) {
+  const absl::Time start = absl::Now();
+  ASSERT_OK_AND_ASSIGN(ShellResult result,
+                       RunShellCommand({.command = "sleep 20 & echo started"}, stop_));
+  EXPECT_EQ(result.output, "started\n");
+  EXPECT_LT(absl::Now() - start, absl::Seconds(10));
+}
+
+TEST(ShellAnswerTest, SuccessIsTheOutput) {
+  const ShellAnswer answer = ToAnswer(ShellResult{.output = " {\"id\": 7}\n"});
+  EXPECT_FALSE(answer.failed);
+  EXPECT_EQ(answer.output, "{\"id\": 7}");
+}
+
+TEST(ShellAnswerTest, AProblemObjectIsTheError) {
+  const ShellAnswer answer = ToAnswer(ShellResult{
+      .exit_code = 1,
+      .output = R"({"type": "https://shop/declined", "status": 402, "title": "declined"})"});
+  EXPECT_TRUE(answer.failed);
+  EXPECT_EQ(answer.error.type(), "https://shop/declined");
+  EXPECT_EQ(answer.error.status(), 402);
+  EXPECT_EQ(answer.error.title(), "declined");
+}
+
+TEST(ShellAnswerTest, AnythingElseIsARuntimeErrorWithTheTail) {
+  const ShellAnswer answer =
+      ToAnswer(ShellResult{.exit_code = 3, .output = std::string(5'000, 'a') + "the end"});
+  EXPECT_TRUE(answer.failed);
+  EXPECT_EQ(answer.error.status(), 500);
+  EXPECT_EQ(answer.error.title(), "the command exited with 3");
+  EXPECT_LE(answer.error.detail().size(), 1'000u);
+  EXPECT_THAT(answer.error.detail(), HasSubstr("the end"));
+  EXPECT_TRUE(ToAnswer(ShellResult{.exit_code = 1, .output = "[1]"}).failed);
+}
+
+TEST(ShellFunctionsTest, NamesAndCommandsAreSplitAtTheFirstEqualsSign) {
+  ASSERT_OK_AND_ASSIGN(ShellFunctions functions, ParseShellFunctions({"a=x=1 ./run", "b=true"}));
+  EXPECT_EQ(functions.at("a"), "x=1 ./run");
+  EXPECT_THAT(ParseShellFunctions({"a"}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ParseShellFunctions({"=x"}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ParseShellFunctions({"a=x", "a=y"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'a' twice")));
+}
+
+}  // namespace
+}  // namespace skald::tools

@@ -1,0 +1,17 @@
+// Waiting for the signals that end a program. Block them before any thread starts, so that every
+// thread inherits it and only the waiter gets them.
+#pragma once
+
+#include "absl/time/time.h"
+
+namespace skald::tools {
+
+// Blocks SIGTERM and SIGINT, and ignores broken pipes.
+void BlockStopSignals();
+// Writing to a command that does not read its input is an error of that write, not a death.
+void IgnoreBrokenPipes();
+
+// The signal that came, or 0 when `timeout` passed first.
+int WaitForStopSignal(absl::Duration timeout);
+
+}  // namespace skald::tools

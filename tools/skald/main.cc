@@ -1,0 +1,95 @@
+// skald: the command line of Skald. Finds the verb and runs it.
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tools/skald/verbs.h"
+
+#ifndef SKALD_VERSION
+#error "the build defines SKALD_VERSION"
+#endif
+
+namespace skald::tools {
+
+absl::Span<const Verb* const> AllVerbs() {
+  static constexpr const Verb* kVerbs[] = {
+#ifdef SKALD_WITH_ENGINE
+      &kRunVerb,
+#endif
+#ifdef SKALD_WITH_DEFINITION
+      &kValidateVerb,
+#endif
+      &kDeployVerb,   &kDefinitionsVerb, &kStartVerb,  &kGetVerb,       &kListVerb,
+      &kWatchVerb,    &kHistoryVerb,     &kCancelVerb, &kTerminateVerb, &kSuspendVerb,
+      &kResumeVerb,   &kIncidentsVerb,   &kRetryVerb,  &kSkipVerb,      &kResolveVerb,
+      &kCompleteVerb, &kFailVerb,        &kLogVerb,    &kStatusVerb,    &kVerifyVerb,
+      &kWorkerVerb,   &kCompletionVerb,
+  };
+  return kVerbs;
+}
+
+namespace {
+
+std::string Overview() {
+  std::string text = "skald: start, watch and steer sagas\n\nUsage: skald VERB [ARGUMENTS]\n\n";
+  for (const Verb* verb : AllVerbs()) {
+    absl::StrAppend(&text, absl::StrFormat("  %-12s %s\n", verb->name, verb->summary));
+  }
+  absl::StrAppend(
+      &text, "  version      print the version\n\n",
+      "skald help VERB tells more. The server's address: --server or SKALD_SERVER, else ",
+      kDefaultServer, ".\n\n",
+      "Exit codes: 0 done, of a saga: completed; 2 bad usage or definition; 3 the saga\n"
+      "faulted; 4 it was cancelled; 5 it is suspended or parked; 1 anything else.\n");
+  return text;
+}
+
+const Verb* FindVerb(const std::string& name) {
+  for (const Verb* verb : AllVerbs()) {
+    if (name == verb->name) return verb;
+  }
+  return nullptr;
+}
+
+int UnknownVerb(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Verb* verb : AllVerbs()) names.emplace_back(verb->name);
+  const std::string nearest = Nearest(name, names);
+  std::cerr << "skald: unknown verb '" << name << "'";
+  if (!nearest.empty()) std::cerr << "; did you mean '" << nearest << "'?";
+  std::cerr << "\nAll verbs: skald help\n";
+  return kExitUsage;
+}
+
+int Main(std::vector<std::string> arguments) {
+  if (arguments.empty()) {
+    std::cerr << Overview();
+    return kExitUsage;
+  }
+  std::string name = arguments[0];
+  arguments.erase(arguments.begin());
+  if (name == "version" || name == "--version") {
+    std::cout << "skald " << SKALD_VERSION << "\n";
+    return kExitOk;
+  }
+  if (name == "help" || name == "--help" || name == "-h") {
+    if (arguments.empty()) {
+      std::cout << Overview();
+      return kExitOk;
+    }
+    name = arguments[0];
+    arguments = {"--help"};
+  }
+  const Verb* verb = FindVerb(name);
+  if (verb == nullptr) return UnknownVerb(name);
+  Invocation call(*verb, std::move(arguments));
+  return verb->run(call);
+}
+
+}  // namespace
+
+}  // namespace skald::tools
+
+int main(int argc, char** argv) { return skald::tools::Main({argv + 1, argv + argc}); }
