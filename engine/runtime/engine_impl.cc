@@ -174,7 +174,9 @@ void EngineImpl::StartThreads() {
     }
     threads_[thread] = std::make_unique<PartitionThread>(std::move(options));
   }
+  // What a thread's first turn sends, and what the broker then says of it, must find everyone there.
   serving_ = true;
+  for (const auto& thread : threads_) thread->Start();
   ticker_ = std::thread([this] { RunTicker(); });
 }
 

@@ -20,9 +20,7 @@ void Refuse(PartitionThread::Submission& submission) {
 
 }  // namespace
 
-PartitionThread::PartitionThread(PartitionThreadOptions options) : options_(std::move(options)) {
-  thread_ = std::thread([this] { Run(); });
-}
+PartitionThread::PartitionThread(PartitionThreadOptions options) : options_(std::move(options)) {}
 
 PartitionThread::~PartitionThread() {
   Stop();
@@ -34,6 +32,10 @@ PartitionThread::~PartitionThread() {
   for (Item& item : left) {
     if (auto* const submission = std::get_if<Submission>(&item)) Refuse(*submission);
   }
+}
+
+void PartitionThread::Start() {
+  thread_ = std::thread([this] { Run(); });
 }
 
 template <typename T>

@@ -41,11 +41,16 @@ struct PartitionThreadOptions {
 
 class PartitionThread {
  public:
+  // It takes things in from now on and runs from Start on: the threads of an engine hand each other
+  // things from their first turn, so all of them are to be there before the first one runs.
   explicit PartitionThread(PartitionThreadOptions options);
   // Stops and joins; what came in and was not taken is answered with UNAVAILABLE.
   ~PartitionThread();
   PartitionThread(const PartitionThread&) = delete;
   PartitionThread& operator=(const PartitionThread&) = delete;
+
+  // Once, before Stop.
+  void Start();
 
   // A command for one of its partitions.
   struct Submission {
