@@ -28,6 +28,7 @@ void SetPartition(const runtime::PartitionStatus& status, v1::PartitionStatus& p
 void SetQueue(const task::QueueStats& stats, v1::QueueStatus& proto) {
   proto.set_function(stats.function);
   proto.set_ready(stats.ready);
+  proto.set_more_ready(stats.more);
   proto.set_leased(stats.leased);
   proto.set_workers(stats.workers);
   if (stats.oldest != kNever) SetTimestamp(stats.oldest, *proto.mutable_oldest_time());

@@ -51,7 +51,7 @@ void EnqueueAndClose(benchmark::State& state) {
   Timestamp now = kStart;
   for (auto _ : state) {
     now = After(now, 1);
-    broker.Enqueue(tasks, /*from_recovery=*/false, now);
+    broker.Enqueue(PartitionId(0), tasks, now);
     broker.Closed(tokens, now);
     broker.AddCredit(worker, static_cast<uint32_t>(batch), now);
   }

@@ -33,7 +33,17 @@ bool Contains(const std::vector<TaskToken>& tokens, saga::FrameId frame, uint32_
   });
 }
 
-void CompareCalls(const SagaState& before, const SagaState& after, DutyChanges& changes) {
+// A call that was opened and given up in one step never left.
+bool IsRecovered(const std::vector<OpenCall>& old_calls, const TaskToken& token,
+                 Timestamp recovered_through) {
+  return std::any_of(old_calls.begin(), old_calls.end(), [&](const OpenCall& call) {
+    return call.frame == token.frame && call.attempt == token.attempt &&
+           call.of->since <= recovered_through;
+  });
+}
+
+void CompareCalls(const SagaState& before, const SagaState& after, Timestamp recovered_through,
+                  DutyChanges& changes) {
   const std::vector<OpenCall> old_calls = OpenCalls(before);
   const std::vector<OpenCall> new_calls = OpenCalls(after);
   const std::vector<TaskToken> old_awaited = AwaitedCalls(before);
@@ -41,7 +51,9 @@ void CompareCalls(const SagaState& before, const SagaState& after, DutyChanges& 
   if (!after.suspended) {
     for (const OpenCall& call : new_calls) {
       if (!before.suspended && Contains(old_calls, call)) continue;
-      changes.opened.push_back(std::make_shared<const task::ReadyTask>(TaskOf(after, call)));
+      task::ReadyTask task = TaskOf(after, call);
+      task.from_recovery = task.created <= recovered_through;
+      changes.opened.push_back(std::make_shared<const task::ReadyTask>(std::move(task)));
     }
   }
   for (const OpenCall& call : old_calls) {
@@ -52,7 +64,8 @@ void CompareCalls(const SagaState& before, const SagaState& after, DutyChanges& 
     }
   }
   for (const TaskToken& token : new_awaited) {
-    if (!Contains(old_awaited, token.frame, token.attempt)) changes.cancelled.push_back(token);
+    if (Contains(old_awaited, token.frame, token.attempt)) continue;
+    changes.cancelled.push_back({token, IsRecovered(old_calls, token, recovered_through)});
   }
   for (const TaskToken& token : old_awaited) {
     if (!Contains(new_awaited, token.frame, token.attempt)) changes.closed.push_back(token);
@@ -70,9 +83,10 @@ void CompareTimers(const SagaState& before, const SagaState& after, DutyChanges&
 
 }  // namespace
 
-DutyChanges CompareDuties(const SagaState& before, const SagaState& after) {
+DutyChanges CompareDuties(const SagaState& before, const SagaState& after,
+                          Timestamp recovered_through) {
   DutyChanges changes;
-  CompareCalls(before, after, changes);
+  CompareCalls(before, after, recovered_through, changes);
   CompareTimers(before, after, changes);
   return changes;
 }

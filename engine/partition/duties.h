@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "engine/partition/outlet.h"
 #include "engine/saga/pending.h"
 #include "engine/saga/state.h"
 #include "engine/task/broker.h"
@@ -19,14 +20,16 @@ struct DutyChanges {
   std::vector<task::ReadyTaskPtr> opened;
   // Still open, but not to be handed out while the saga is suspended.
   std::vector<saga::TaskToken> withdrawn;
-  std::vector<saga::TaskToken> cancelled;
+  std::vector<CancelledTask> cancelled;
   std::vector<saga::TaskToken> closed;
   std::vector<saga::Timer> timers_gone;
   std::vector<saga::Timer> timers_new;
 };
 
-// What changes for others when `before` becomes `after`, which is the same saga or its start.
-DutyChanges CompareDuties(const saga::SagaState& before, const saga::SagaState& after);
+// What changes for others when `before` becomes `after`, which is the same saga or its start. Calls
+// that were opened by `recovered_through` are from an earlier run.
+DutyChanges CompareDuties(const saga::SagaState& before, const saga::SagaState& after,
+                          Timestamp recovered_through);
 
 // The task that a worker gets for an open call of a saga.
 task::ReadyTask TaskOf(const saga::SagaState& state, const saga::OpenCall& call);

@@ -59,7 +59,11 @@ void Gate::Release(Effect effect) {
             batch_.enqueued.push_back(std::move(task.task));
           },
           [&](WithdrawTask& task) { batch_.withdrawn.push_back(std::move(task.token)); },
-          [&](CancelTask& task) { batch_.cancelled.push_back(std::move(task.token)); },
+          [&](CancelTask& task) { batch_.cancelled.push_back(std::move(task.task)); },
+          [&](RefillQueue& refill) {
+            FlushBatch();
+            outlet_.Refilled(std::move(refill.reply));
+          },
           [&](CloseTask& task) { batch_.closed.push_back(std::move(task.token)); },
           [&](Answer<CommandReply>& answer) { Give(answer); },
           [&](Answer<saga::SagaView>& answer) { Give(answer); },
@@ -76,12 +80,12 @@ void Gate::Release(Effect effect) {
 
 void Gate::FlushBatch() {
   if (!batch_.enqueued.empty()) {
-    outlet_.Enqueue(std::exchange(batch_.enqueued, {}), /*from_recovery=*/false);
+    outlet_.Enqueue(partition_, std::exchange(batch_.enqueued, {}));
   }
-  const auto flush = [&](std::vector<saga::TaskToken>& tokens, auto tell) {
-    if (tokens.empty()) return;
-    (outlet_.*tell)(tokens);
-    tokens.clear();
+  const auto flush = [&](auto& tasks, auto tell) {
+    if (tasks.empty()) return;
+    (outlet_.*tell)(tasks);
+    tasks.clear();
   };
   flush(batch_.withdrawn, &Outlet::Withdraw);
   flush(batch_.cancelled, &Outlet::Cancel);
@@ -100,6 +104,7 @@ void Gate::Discard(const absl::Status& why, Position durable) {
                    [](EnqueueTask&) {},
                    [](WithdrawTask&) {},
                    [](CancelTask&) {},
+                   [](RefillQueue&) {},
                    [](CloseTask&) {},
                    [](SendMessage&) {},
                    [](AcknowledgeMessages&) {},

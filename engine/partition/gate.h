@@ -39,7 +39,10 @@ struct WithdrawTask {
   saga::TaskToken token;
 };
 struct CancelTask {
-  saga::TaskToken token;
+  CancelledTask task;
+};
+struct RefillQueue {
+  task::RefillReply reply;
 };
 struct CloseTask {
   saga::TaskToken token;
@@ -57,8 +60,8 @@ struct PublishDefinition {
 
 using Effect =
     std::variant<Answer<CommandReply>, EnqueueTask, CloseTask, WithdrawTask, CancelTask,
-                 Answer<saga::SagaView>, Answer<History>, Answer<Deployment>, SendMessage,
-                 AcknowledgeMessages, PublishDefinition>;
+                 RefillQueue, Answer<saga::SagaView>, Answer<History>, Answer<Deployment>,
+                 SendMessage, AcknowledgeMessages, PublishDefinition>;
 
 class Gate {
  public:
@@ -86,7 +89,8 @@ class Gate {
   // What leaves for the broker together: many tasks make one frame for a worker.
   struct Batch {
     std::vector<task::ReadyTaskPtr> enqueued;
-    std::vector<saga::TaskToken> withdrawn, cancelled, closed;
+    std::vector<saga::TaskToken> withdrawn, closed;
+    std::vector<CancelledTask> cancelled;
   };
 
   void Release(Effect effect);

@@ -23,15 +23,22 @@ struct Message {
   std::vector<std::string> slots;  // of the sender's commit
 };
 
+// An open call that is given up.
+struct CancelledTask {
+  saga::TaskToken token;
+  bool from_recovery = false;  // older than this run: an earlier one may have handed it out
+};
+
 // Implemented by the shell. Must not call the partition back before it returns.
 class Outlet {
  public:
   virtual ~Outlet() = default;
 
   // Tasks for workers; as in task::Broker.
-  virtual void Enqueue(std::vector<task::ReadyTaskPtr> tasks, bool from_recovery) = 0;
+  virtual void Enqueue(PartitionId from, std::vector<task::ReadyTaskPtr> tasks) = 0;
+  virtual void Refilled(task::RefillReply reply) = 0;
   virtual void Withdraw(absl::Span<const saga::TaskToken> tokens) = 0;
-  virtual void Cancel(absl::Span<const saga::TaskToken> tokens) = 0;
+  virtual void Cancel(absl::Span<const CancelledTask> tasks) = 0;
   virtual void Closed(absl::Span<const saga::TaskToken> tokens) = 0;
 
   // Hands a message to the partition it is for. It may be lost: it is sent again until

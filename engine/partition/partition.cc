@@ -250,7 +250,8 @@ bool Partition::Encode(const log::v1::CommitHeader& header, const log::v1::Event
 void Partition::Commit(CachedSaga* saga, const SagaKey& key, Decision decision,
                        CommandRequest& request) {
   static const SagaState* const kNotStarted = new SagaState();
-  DutyChanges changes = CompareDuties(saga != nullptr ? saga->state : *kNotStarted, decision.state);
+  DutyChanges changes = CompareDuties(saga != nullptr ? saga->state : *kNotStarted, decision.state,
+                                      recovered_through_);
   staged_bytes_ += record_.size();
   staged_->push_back({.partition = options_.partition,
                       .first = Position(decision.header.first_position()),
@@ -274,9 +275,7 @@ void Partition::HoldDuties(const SagaKey& key, DutyChanges changes) {
   for (saga::TaskToken& token : changes.withdrawn) {
     gate_.Hold(needs, WithdrawTask{std::move(token)});
   }
-  for (saga::TaskToken& token : changes.cancelled) {
-    gate_.Hold(needs, CancelTask{std::move(token)});
-  }
+  for (CancelledTask& task : changes.cancelled) gate_.Hold(needs, CancelTask{std::move(task)});
   for (saga::TaskToken& token : changes.closed) gate_.Hold(needs, CloseTask{std::move(token)});
   for (const saga::Timer& timer : changes.timers_gone) timers_->Remove(key, timer);
   for (const saga::Timer& timer : changes.timers_new) timers_->Add(key, timer);
@@ -395,7 +394,8 @@ Timestamp Partition::NextDue() const {
   if (!closing_ && admission_.disk_space() != DiskSpace::kOut) due = std::min(due, timers_->next());
   if (!fold_->sealed()) {
     due = std::min(due, After(unsealed_since_, options_.seal_interval));
-    if (!captures_.empty() || (closing_ && fold_->unsealed_events() > 0)) due = now_;
+    if (!captures_.empty() || !refills_.empty()) due = now_;
+    if (closing_ && fold_->unsealed_events() > 0) due = now_;
     due = std::min(due, After(timers_->fetched_until(), -options_.timer_horizon / 2));
   }
   return due;
@@ -408,6 +408,7 @@ bool Partition::IsFetchDue() const {
 bool Partition::IsSealDue() const {
   if (fold_->sealed()) return false;
   if (!captures_.empty()) return true;
+  if (!refills_.empty() && fold_->unsealed_events() > 0) return true;
   const uint64_t events = fold_->unsealed_events();
   if (events == 0) return false;
   return closing_ || IsFetchDue() || events >= options_.seal_events ||
@@ -422,11 +423,13 @@ void Partition::Maintain() {
     sealed_captures_ = std::exchange(captures_, {});
     if (gate_.durable() >= fold_->sealed_position()) WriteSealed();
   }
-  // Right after a seal every timer has its row, or is gone.
-  if (fold_->unsealed_events() == 0 && IsFetchDue()) {
+  // Right after a seal every timer and task has its row, or is gone.
+  if (fold_->unsealed_events() > 0) return;
+  if (IsFetchDue()) {
     const absl::Status status = timers_->Fetch(fold_->delta(), After(now_, options_.timer_horizon));
-    if (!status.ok()) Break(status);
+    if (!status.ok()) return Break(status);
   }
+  if (const absl::Status status = ServeRefills(); !status.ok()) Break(status);
 }
 
 // ---- The log ----

@@ -117,6 +117,10 @@ class Partition {
   void Receive(Message message);
   void Acknowledged(PartitionId receiver, uint64_t through);
 
+  // The broker wants tasks of a function that it left here: they go out by Outlet::Refilled. May get
+  // lost when the log loses something.
+  void Refill(task::RefillRequest request);
+
   // ---- The driver ----
   // Takes requests and due timers in order, and appends commits to `staged`, which the driver gives
   // to the log in that order. May leave some for the next turn (HasWork).
@@ -218,11 +222,15 @@ class Partition {
   bool IsFetchDue() const;
   void WriteSealed();
 
+  // Tasks that stand in rows (ready_tasks.cc).
+  absl::Status AnnounceTasks();
+  absl::Status ServeRefills();
+  absl::StatusOr<task::RefillReply> TasksFor(task::RefillRequest request) const;
+
   // Recovery (recovery.cc).
   absl::Status ReplayTail();
   absl::Status SealReplayed();
   absl::Status SetLastTime();
-  absl::Status AnnounceTasks();
   void Reset();
   // Tells everyone who waits for something that has not happened yet.
   void Abandon(const absl::Status& why);
@@ -260,6 +268,10 @@ class Partition {
   Timestamp now_;
   std::vector<storage::StagedCommit>* staged_ = nullptr;
   size_t staged_bytes_ = 0;
+
+  std::vector<task::RefillRequest> refills_;  // to be served right after a seal
+  // What is not younger was there before this run.
+  Timestamp recovered_through_;
 
   Timestamp unsealed_since_ = kNever;
   bool closing_ = false;

@@ -18,9 +18,6 @@ struct Overloaded : Cases... {
 template <typename... Cases>
 Overloaded(Cases...) -> Overloaded<Cases...>;
 
-// Tasks handed to the broker at a time.
-constexpr size_t kTasksAtOnce = 1'000;
-
 }  // namespace
 
 void Partition::Reset() {
@@ -50,6 +47,8 @@ absl::Status Partition::Recover(Timestamp now) {
     environment_.outlet.Deployed(options_.partition, definition);
   }
   SKALD_RETURN_IF_ERROR(timers_->Fetch(fold_->delta(), After(now, options_.timer_horizon)));
+  recovered_through_ = fold_->last_time();
+  refills_.clear();
   SKALD_RETURN_IF_ERROR(AnnounceTasks());
   fold_->mailbox().ResendAll();
   return absl::OkStatus();
@@ -86,36 +85,6 @@ absl::Status Partition::SetLastTime() {
   }
   SKALD_ASSIGN_OR_RETURN(const storage::CommitView commit, storage::DecodeCommit(cursor->record()));
   fold_->SetLast(last, Timestamp(commit.header.time_us()));
-  return absl::OkStatus();
-}
-
-absl::Status Partition::AnnounceTasks() {
-  std::vector<task::ReadyTaskPtr> tasks;
-  std::vector<saga::TaskToken> cancelled;
-  const auto hand_over = [&] {
-    if (!tasks.empty()) {
-      environment_.outlet.Enqueue(std::exchange(tasks, {}), /*from_recovery=*/true);
-    }
-    if (!cancelled.empty()) environment_.outlet.Cancel(cancelled);
-    cancelled.clear();
-  };
-  absl::Status malformed;
-  const std::string prefix = TablePrefix(storage::Table::kReadyTask, options_.partition);
-  SKALD_RETURN_IF_ERROR(fold_->delta().Scan(
-      prefix, storage::PrefixEnd(prefix), [&](absl::string_view key, absl::string_view value) {
-        absl::StatusOr<task::ReadyTask> task = DecodeReadyTask(key, value);
-        malformed = task.status();
-        if (!task.ok()) return false;
-        if (task->function.empty()) {
-          cancelled.push_back(std::move(task->token));
-        } else {
-          tasks.push_back(std::make_shared<const task::ReadyTask>(*std::move(task)));
-        }
-        if (tasks.size() + cancelled.size() >= kTasksAtOnce) hand_over();
-        return true;
-      }));
-  SKALD_RETURN_IF_ERROR(malformed);
-  hand_over();
   return absl::OkStatus();
 }
 

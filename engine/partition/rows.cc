@@ -191,6 +191,10 @@ std::string ReadyTaskKey(PartitionId partition, const SagaKey& saga, absl::strin
       .Build();
 }
 
+std::string ReadyTaskPrefix(PartitionId partition, absl::string_view function) {
+  return std::move(KeyBuilder(Table::kReadyTask, partition).Text(function)).Build();
+}
+
 std::string EncodeReadyTask(const task::ReadyTask& task) {
   std::string value;
   value.reserve(task.arguments.size() + task.reference.size() + task.idempotency_key.size() + 64);

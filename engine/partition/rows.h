@@ -47,6 +47,8 @@ absl::StatusOr<TimerRow> ParseTimerKey(absl::string_view key);
 // workers should have; under no function those that were given up and whose answer may still come.
 std::string ReadyTaskKey(PartitionId partition, const SagaKey& saga, absl::string_view function,
                          Timestamp created, saga::FrameId frame, uint32_t attempt);
+// Of all tasks of a function.
+std::string ReadyTaskPrefix(PartitionId partition, absl::string_view function);
 std::string EncodeReadyTask(const task::ReadyTask& task);
 // A task that was given up has an empty function and nothing but its token.
 absl::StatusOr<task::ReadyTask> DecodeReadyTask(absl::string_view key, absl::string_view value);

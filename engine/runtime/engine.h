@@ -37,8 +37,8 @@ namespace skald::runtime {
 
 struct EngineOptions {
   std::string data_dir;  // empty: everything in memory, nothing kept
-  uint32_t partition_count =
-      16;                // of a new store; an existing one must match unless 0 (= whatever it has)
+  // Of a new store, whose count stays for life; 0: 16. An existing store must have that many unless 0.
+  uint32_t partition_count = 16;
   uint32_t threads = 0;  // 0: max(1, cores / 2)
   bool create_if_missing = true;
   size_t cached_state_bytes = 256 << 20;  // states kept in memory, all partitions together

@@ -79,6 +79,14 @@ absl::Status EngineImpl::Start() {
     command.request = saga::QuiesceTask{token, never_dispatched};
     SubmitInternal(std::move(command));
   };
+  broker.refill = [this](task::RefillRequest request) {
+    // While partitions come up nobody could take it; the broker asks again.
+    if (!serving_) return;
+    partition::Partition& source = *partitions_[request.source.value()];
+    ThreadOf(request.source).Post([&source, request = std::move(request)]() mutable {
+      source.Refill(std::move(request));
+    });
+  };
   broker_ = std::make_unique<task::Broker>(std::move(broker), started_);
   MakePartitions();
   SKALD_RETURN_IF_ERROR(RecoverAll());
@@ -343,15 +351,19 @@ void EngineImpl::OnFatal(const absl::Status& status) {
 
 // ---- partition::Outlet ----
 
-void EngineImpl::Enqueue(std::vector<task::ReadyTaskPtr> tasks, bool from_recovery) {
-  broker_->Enqueue(std::move(tasks), from_recovery, clock_->Now());
+void EngineImpl::Enqueue(PartitionId from, std::vector<task::ReadyTaskPtr> tasks) {
+  broker_->Enqueue(from, std::move(tasks), clock_->Now());
+}
+
+void EngineImpl::Refilled(task::RefillReply reply) {
+  broker_->Refilled(std::move(reply), clock_->Now());
 }
 
 void EngineImpl::Withdraw(absl::Span<const saga::TaskToken> tokens) { broker_->Withdraw(tokens); }
 
-void EngineImpl::Cancel(absl::Span<const saga::TaskToken> tokens) {
+void EngineImpl::Cancel(absl::Span<const partition::CancelledTask> tasks) {
   const Timestamp now = clock_->Now();
-  for (const saga::TaskToken& token : tokens) broker_->Cancel(token, now);
+  for (const auto& [token, from_recovery] : tasks) broker_->Cancel(token, from_recovery, now);
 }
 
 void EngineImpl::Closed(absl::Span<const saga::TaskToken> tokens) {

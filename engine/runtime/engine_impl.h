@@ -86,9 +86,10 @@ class EngineImpl final : public Engine, private partition::Outlet {
   };
 
   // partition::Outlet: from partition threads.
-  void Enqueue(std::vector<task::ReadyTaskPtr> tasks, bool from_recovery) override;
+  void Enqueue(PartitionId from, std::vector<task::ReadyTaskPtr> tasks) override;
+  void Refilled(task::RefillReply reply) override;
   void Withdraw(absl::Span<const saga::TaskToken> tokens) override;
-  void Cancel(absl::Span<const saga::TaskToken> tokens) override;
+  void Cancel(absl::Span<const partition::CancelledTask> tasks) override;
   void Closed(absl::Span<const saga::TaskToken> tokens) override;
   void Send(partition::Message message) override;
   void Acknowledge(PartitionId sender, PartitionId receiver, uint64_t through) override;

@@ -151,7 +151,10 @@ void PartitionThread::Append() {
   // With more to decide, deciding it while another thread syncs this is better than to wait.
   if (!HasMore() && options_.writer->TryAppendInline(staged_)) {
     staged_.clear();
-    for (const auto& [partition, position] : last_staged_) Tell(*partition, position);
+    for (const auto& [partition, position] : last_staged_) {
+      Tell(*partition, position);
+      options_.on_turn(*partition);
+    }
     options_.on_durable();
     return;
   }

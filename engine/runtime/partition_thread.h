@@ -35,7 +35,7 @@ struct PartitionThreadOptions {
   std::function<void()> on_durable;
   // A partition cannot go on. The thread takes no more turns after it.
   std::function<void(const absl::Status&)> on_fatal;
-  // A turn is over: the partition's figures may have changed.
+  // The partition's figures may have changed: a turn is over, or what it staged is durable.
   std::function<void(const partition::Partition&)> on_turn;
 };
 

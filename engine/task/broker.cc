@@ -59,7 +59,7 @@ WorkerId Broker::Connect(WorkerOptions options, std::shared_ptr<WorkerSink> sink
     }
     for (const TaskToken& token : options.holds) Claim(worker, token, now, effects);
     Fill(worker, now, effects);
-    Seal(effects);
+    Seal(now, effects);
   }
   Run(effects);
   return id;
@@ -101,7 +101,7 @@ void Broker::Disconnect(WorkerId id, Timestamp now) {
     for (Queue::Subscription& subscription : worker->subscriptions) {
       DropQueueIfUnused(*subscription.queue);
     }
-    Seal(effects);
+    Seal(now, effects);
   }
   Run(effects);
 }
@@ -115,7 +115,7 @@ void Broker::AddCredit(WorkerId id, uint32_t credit, Timestamp now) {
     const uint64_t sum = uint64_t{worker->credit} + credit;
     worker->credit = static_cast<uint32_t>(std::min<uint64_t>(sum, options_.credit_max));
     Fill(*worker, now, effects);
-    Seal(effects);
+    Seal(now, effects);
   }
   Run(effects);
 }
@@ -131,36 +131,40 @@ std::vector<TaskToken> Broker::Heartbeat(WorkerId id, absl::Span<const TaskToken
   return lost;
 }
 
-void Broker::Enqueue(std::vector<ReadyTaskPtr> tasks, bool from_recovery, Timestamp now) {
+void Broker::Enqueue(PartitionId source, std::vector<ReadyTaskPtr> tasks, Timestamp now) {
   Effects effects;
   {
     MutexLock lock(mutex_);
     std::vector<Queue*> touched;
     for (ReadyTaskPtr& task : tasks) {
-      if (Entry* known = Find(task->token)) {  // told twice, cancelled before it came, or held
-        known->held = false;
-        if (known->place != Entry::Place::kHeld) continue;
-        Take(*known);
-        PutReady(*known, touched, now);
-        continue;
-      }
-      Queue& queue = QueueOf(task->function);
-      Entry& entry = Insert(std::move(task), &queue, from_recovery);
-      if (from_recovery && now < claim_end_ && !claims_.contains(entry.task->token)) {
-        entry.place = Entry::Place::kClaimable;
-        ++queue.claimable;
-        claimable_.insert(entry.ByAge());
-        continue;
-      }
-      PutReady(entry, touched, now);
+      if (Find(task->token) == nullptr && !Admit(QueueOf(task->function), source, *task)) continue;
+      Add(std::move(task), touched, now);
     }
     Dispatch(touched, now, effects);
-    Seal(effects);
+    Seal(now, effects);
   }
   Run(effects);
 }
 
-void Broker::Cancel(const TaskToken& token, Timestamp now) {
+void Broker::Add(ReadyTaskPtr task, std::vector<Queue*>& touched, Timestamp now) {
+  if (Entry* known = Find(task->token)) {  // told twice, cancelled before it came, or held
+    known->held = false;
+    if (known->place != Entry::Place::kHeld) return;
+    Take(*known);
+    return PutReady(*known, touched, now);
+  }
+  Queue& queue = QueueOf(task->function);
+  Entry& entry = Insert(std::move(task), &queue);
+  if (!entry.task->from_recovery || now >= claim_end_ || claims_.contains(entry.task->token)) {
+    return PutReady(entry, touched, now);
+  }
+  entry.place = Entry::Place::kClaimable;
+  CountWaiting(entry, true);
+  ++queue.claimable;
+  claimable_.insert(entry.ByAge());
+}
+
+void Broker::Cancel(const TaskToken& token, bool from_recovery, Timestamp now) {
   Effects effects;
   {
     MutexLock lock(mutex_);
@@ -169,12 +173,13 @@ void Broker::Cancel(const TaskToken& token, Timestamp now) {
       // Nobody got it in this run, but somebody may have in an earlier one.
       auto unknown = std::make_shared<ReadyTask>();
       unknown->token = token;
-      entry = &Insert(std::move(unknown), nullptr, /*from_recovery=*/true);
+      unknown->from_recovery = from_recovery;
+      entry = &Insert(std::move(unknown), nullptr);
     } else if (entry->place == Entry::Place::kCancelled) {
       return;
     }
     Worker* worker = entry->worker;
-    const bool never_dispatched = !entry->recovered && !entry->dispatched;
+    const bool never_dispatched = !entry->task->from_recovery && !entry->dispatched;
     Take(*entry);
     if (never_dispatched || QuietFrom(*entry) <= now) {
       if (worker != nullptr) TellCancelled(*worker, token, effects);
@@ -183,7 +188,7 @@ void Broker::Cancel(const TaskToken& token, Timestamp now) {
     } else {
       PutCancelled(*entry, worker, effects);
     }
-    Seal(effects);
+    Seal(now, effects);
   }
   Run(effects);
 }
@@ -196,6 +201,11 @@ void Broker::Withdraw(absl::Span<const TaskToken> tokens) {
     entry->held = true;
     if (entry->place != Entry::Place::kReady && entry->place != Entry::Place::kClaimable) continue;
     Take(*entry);
+    // Of one that nobody got there is nothing to remember.
+    if (!entry->dispatched) {
+      Erase(*entry);
+      continue;
+    }
     entry->place = Entry::Place::kHeld;
   }
 }
@@ -234,7 +244,7 @@ Timestamp Broker::Poll(Timestamp now) {
     if (now < claim_end_ && (!claimable_.empty() || !claims_.empty())) {
       next = std::min(next, claim_end_);
     }
-    Seal(effects);
+    Seal(now, effects);
   }
   Run(effects);
   return next;
@@ -249,9 +259,11 @@ std::vector<QueueStats> Broker::Queues() const {
       QueueStats& row = stats.emplace_back();
       row.function = function;
       row.ready = queue->ready.size() + queue->claimable;
+      row.more = !queue->rests.empty();
       row.leased = queue->leased;
       row.workers = queue->workers;
       if (!queue->ready.empty()) row.oldest = queue->ready.begin()->time;
+      for (const auto& [source, rest] : queue->rests) row.oldest = std::min(row.oldest, rest.created);
     }
     for (const Ranked& ranked : claimable_) {
       // Few and short-lived, so no second ranking by queue is kept for them.
@@ -294,13 +306,13 @@ Broker::Queue& Broker::QueueOf(const std::string& function) {
 }
 
 void Broker::DropQueueIfUnused(Queue& queue) {
-  if (queue.workers == 0 && queue.entries == 0 && !queue.touched) queues_.erase(queue.function);
+  if (queue.workers > 0 || queue.entries > 0 || queue.touched || !queue.rests.empty()) return;
+  queues_.erase(queue.function);
 }
 
-Broker::Entry& Broker::Insert(ReadyTaskPtr task, Queue* queue, bool from_recovery) {
+Broker::Entry& Broker::Insert(ReadyTaskPtr task, Queue* queue) {
   auto entry = std::make_unique<Entry>();
   entry->sequence = next_sequence_++;
-  entry->recovered = from_recovery;
   entry->queue = queue;
   if (queue != nullptr) ++queue->entries;
   entry->task = std::move(task);

@@ -1,15 +1,15 @@
 // Hands ready tasks to workers: queues per function, leases, credit, claims.
 //
 // Lives in memory only: it is rebuilt from the partitions' ready tasks at each start, and delivery
-// is not an event, so a dispatch costs no fsync. Delivery is at least once; a task is completed
+// is not an event, so a dispatch costs no fsync. Past a bound on memory a queue leaves tasks in the
+// rows of their partitions, and asks for them when it runs low. Delivery is at least once; a task is completed
 // exactly once by the partition, which takes the first answer to the open attempt.
 //
 // What it promises:
 // - tasks of a function leave oldest first, to workers with credit, many to a frame; workers of
 //   one function take turns, and a worker of several functions gets the oldest task of them all;
 // - a lost worker's tasks go to another at once; a silent worker's after the lease;
-// - for `claim_window` after the start, tasks that existed before it (Enqueue with from_recovery)
-//   wait for workers that come back and list the tokens they hold, and regain their leases;
+// - for `claim_window` after the start, tasks that existed before it (from_recovery) wait for workers that come back and list the tokens they hold, and regain their leases;
 // - a cancelled task is told to its worker; `quiesced` is called once its answer can no longer be
 //   on its way: at once when it was never handed out (and not recovered), else after one full
 //   lease after the later of its last delivery and the broker's start. A heartbeat before the
@@ -18,7 +18,7 @@
 //
 //   Broker broker({.quiesced = ...}, now);
 //   WorkerId worker = broker.Connect({.functions = {"charge"}, .credit = 10}, sink, now);
-//   broker.Enqueue({task}, /*from_recovery=*/false, now);   // sink->Push({task}, lease)
+//   broker.Enqueue(partition, {task}, now);        // sink->Push({task}, lease)
 //   broker.Closed({task->token}, now);                      // the partition took the answer
 //
 // Thread rule: every method from any thread. Callbacks are called without a lock held, from the
@@ -28,6 +28,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,8 +59,33 @@ struct ReadyTask {
   bool compensation = false;
   Timestamp created;            // when it became ready: queue order
   Timestamp deadline = kNever;  // its timeout
+  bool from_recovery = false;   // older than this run: an earlier one may have handed it out
 };
 using ReadyTaskPtr = std::shared_ptr<const ReadyTask>;
+
+// Where a task stands among those of its function in its partition: by age, then by token.
+struct TaskPlace {
+  Timestamp created;
+  TaskToken token;
+};
+bool operator<(const TaskPlace& a, const TaskPlace& b);
+bool operator==(const TaskPlace& a, const TaskPlace& b);
+
+// The broker wants tasks of `function` that it has left with `source`, in order of place.
+struct RefillRequest {
+  PartitionId source;
+  std::string function;
+  TaskPlace from;         // the first it wants
+  size_t bytes_max = 0;   // of arguments and rest (see TaskBytes); at least one task comes
+};
+struct RefillReply {
+  RefillRequest request;
+  std::vector<ReadyTaskPtr> tasks;
+  std::optional<TaskPlace> rest;  // the first that did not come; none: these were all
+};
+
+// What a waiting task takes in memory, about.
+size_t TaskBytes(const ReadyTask& task);
 
 // A connected worker as the broker sees it; implemented by the API's stream and by workers in the
 // same process.
@@ -79,8 +105,15 @@ struct BrokerOptions {
   size_t frame_tasks_max = 64;       // tasks in one Push
   size_t frame_bytes_max = 1 << 20;  // of their arguments together; one larger task goes alone
   uint32_t credit_max = 10'000;      // of one worker
+  // Tasks that wait for a worker: beyond the one or the other they stay with their partition, but
+  // each queue may always hold the second.
+  size_t waiting_bytes_max = 64 << 20;
+  size_t queue_bytes_min = 256 << 10;
   // Called when a cancelled task can have no answer any more.
   std::function<void(const TaskToken& token, bool never_dispatched)> quiesced = {};
+  // Asks a partition for tasks; Refilled brings them. A request may get lost: it is repeated.
+  // Without this nothing is left with partitions.
+  std::function<void(RefillRequest request)> refill = {};
 };
 
 struct WorkerOptions {
@@ -95,7 +128,8 @@ struct WorkerOptions {
 // Facts about a queue, for status.
 struct QueueStats {
   std::string function;
-  size_t ready = 0;
+  size_t ready = 0;   // in memory
+  bool more = false;  // partitions hold more that are ready
   size_t leased = 0;
   size_t workers = 0;
   Timestamp oldest = kNever;  // creation of the oldest ready task
@@ -118,10 +152,13 @@ class Broker {
                                    Timestamp now);
 
   // Partitions. A task that is known already is left alone, but for one that was withdrawn.
-  void Enqueue(std::vector<ReadyTaskPtr> tasks, bool from_recovery, Timestamp now);
-  // The task is being cancelled (known or not: after a restart it may never have been enqueued
-  // here).
-  void Cancel(const TaskToken& token, Timestamp now);
+  void Enqueue(PartitionId source, std::vector<ReadyTaskPtr> tasks, Timestamp now);
+  // What `refill` asked for. Whatever the source enqueued, withdrew or closed before it made the
+  // reply is told before it.
+  void Refilled(RefillReply reply, Timestamp now);
+  // The task is being cancelled. It need not be known: it may have been left with its partition, or
+  // be from an earlier run (from_recovery) that perhaps handed it out.
+  void Cancel(const TaskToken& token, bool from_recovery, Timestamp now);
   // The tasks are not to be handed out until they are enqueued again: their saga is suspended. Who
   // works on one goes on, but nobody gets it after him.
   void Withdraw(absl::Span<const TaskToken> tokens);
@@ -171,8 +208,16 @@ class Broker {
   Worker* FindWorker(WorkerId worker) SKALD_REQUIRES(mutex_);
   Queue& QueueOf(const std::string& function) SKALD_REQUIRES(mutex_);
   void DropQueueIfUnused(Queue& queue) SKALD_REQUIRES(mutex_);
-  Entry& Insert(ReadyTaskPtr task, Queue* queue, bool from_recovery) SKALD_REQUIRES(mutex_);
+  Entry& Insert(ReadyTaskPtr task, Queue* queue) SKALD_REQUIRES(mutex_);
   void Erase(Entry& entry) SKALD_REQUIRES(mutex_);
+
+  // The bound on memory (broker_backlog.cc).
+  bool HasRoom(const Queue& queue) const SKALD_REQUIRES(mutex_);
+  // False when the task is left with its source.
+  bool Admit(Queue& queue, PartitionId source, const ReadyTask& task) SKALD_REQUIRES(mutex_);
+  void Add(ReadyTaskPtr task, std::vector<Queue*>& touched, Timestamp now) SKALD_REQUIRES(mutex_);
+  void CountWaiting(const Entry& entry, bool enters) SKALD_REQUIRES(mutex_);
+  void AskForMore(Timestamp now, Effects& effects) SKALD_REQUIRES(mutex_);
 
   // Moves between places. Take leaves the entry in none; the others need it there.
   void Take(Entry& entry) SKALD_REQUIRES(mutex_);
@@ -197,7 +242,7 @@ class Broker {
   // Effects: collected under the lock, run without it.
   void TellCancelled(Worker& worker, const TaskToken& token, Effects& effects)
       SKALD_REQUIRES(mutex_);
-  void Seal(Effects& effects) SKALD_REQUIRES(mutex_);
+  void Seal(Timestamp now, Effects& effects) SKALD_REQUIRES(mutex_);
   void Run(Effects& effects) SKALD_EXCLUDES(mutex_);
 
   // Constant after construction.
@@ -212,6 +257,10 @@ class Broker {
       SKALD_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, std::unique_ptr<Queue>> queues_ SKALD_GUARDED_BY(mutex_);
   absl::flat_hash_map<WorkerId, std::unique_ptr<Worker>> workers_ SKALD_GUARDED_BY(mutex_);
+  // Of tasks in queues and claimable ones.
+  size_t waiting_bytes_ SKALD_GUARDED_BY(mutex_) = 0;
+  // Queues that left tasks with partitions.
+  absl::flat_hash_set<Queue*> backlogged_ SKALD_GUARDED_BY(mutex_);
   // Ends of leases, and the times from which cancelled tasks are quiet.
   Ranking deadlines_ SKALD_GUARDED_BY(mutex_);
   // Recovered tasks that wait for their worker to come back.

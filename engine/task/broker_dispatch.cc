@@ -17,9 +17,11 @@ void Broker::Take(Entry& entry) {
     case Entry::Place::kNone:
       return;
     case Entry::Place::kReady:
+      CountWaiting(entry, false);
       entry.queue->ready.erase(entry.ByAge());
       break;
     case Entry::Place::kClaimable:
+      CountWaiting(entry, false);
       --entry.queue->claimable;
       claimable_.erase(entry.ByAge());
       break;
@@ -52,6 +54,7 @@ void Broker::PutReady(Entry& entry, std::vector<Queue*>& touched, Timestamp now)
     return;
   }
   entry.place = Entry::Place::kReady;
+  CountWaiting(entry, true);
   entry.queue->ready.insert(entry.ByAge());
   entry.queue->Touch(touched);
 }
@@ -216,7 +219,8 @@ void Broker::TellCancelled(Worker& worker, const TaskToken& token, Effects& effe
   items.back().cancelled.push_back(token);
 }
 
-void Broker::Seal(Effects& effects) {
+void Broker::Seal(Timestamp now, Effects& effects) {
+  if (!backlogged_.empty()) AskForMore(now, effects);
   for (std::shared_ptr<Outbox>& outbox : effects.outboxes) {
     if (outbox->delivering || outbox->items.empty()) continue;
     outbox->delivering = true;
@@ -230,6 +234,7 @@ void Broker::Run(Effects& effects) {
   for (const auto& [token, never_dispatched] : effects.quiesced) {
     if (options_.quiesced) options_.quiesced(token, never_dispatched);
   }
+  for (RefillRequest& request : effects.refills) options_.refill(std::move(request));
   while (!effects.deliveries.empty()) {
     for (Effects::Delivery& delivery : effects.deliveries) {
       for (Outbox::Item& item : delivery.items) {

@@ -5,10 +5,12 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "engine/task/broker.h"
 
@@ -27,7 +29,6 @@ struct Broker::Entry {
   Timestamp deadline = kNever;
   Place place = Place::kNone;
   bool dispatched = false;  // delivered in this run
-  bool recovered = false;   // may have been delivered before this run
   bool held = false;        // withdrawn: not to be handed out
 
   Ranked ByAge() { return {task->created, sequence, this}; }
@@ -47,6 +48,12 @@ struct Broker::Queue {
   // Workers with credit take turns. Those that ran out stay until their turn comes (lazy removal).
   std::deque<Subscription*> rotation;
   size_t entries = 0;  // tasks in any place
+  size_t waiting_bytes = 0;  // of the ready and claimable ones
+  // Partitions that hold tasks which are not here, with the first of them; and the request for
+  // some that is under way.
+  absl::btree_map<PartitionId, TaskPlace> rests;
+  std::optional<RefillRequest> asked;
+  Timestamp asked_at{0};
   size_t claimable = 0;
   size_t leased = 0;
   size_t workers = 0;
@@ -101,6 +108,7 @@ struct Broker::Effects {
   std::vector<std::shared_ptr<Outbox>> outboxes;  // that got their first item
   std::vector<Delivery> deliveries;               // of outboxes that this operation delivers
   std::vector<std::pair<TaskToken, bool>> quiesced;
+  std::vector<RefillRequest> refills;
 };
 
 }  // namespace skald::task

@@ -93,7 +93,7 @@ TEST_F(ServerTest, StoppingServerRefusesNewWorkAndSaysSo) {
   auto ready = std::make_shared<task::ReadyTask>();
   ready->token = {.saga = {"shop", "order-1"}, .frame = saga::FrameId(1)};
   ready->function = "pay";
-  engine_.broker().Enqueue({ready}, false, engine_.Now());
+  engine_.broker().Enqueue(PartitionId(0), {ready}, engine_.Now());
   grpc::ClientContext context;
   const auto stream = workers()->Work(&context);
   v1::WorkRequest hello;

@@ -52,7 +52,7 @@ class WorkerTest : public ApiTest {
       ready->created = engine_.Now();
       tasks.push_back(std::move(ready));
     }
-    engine_.broker().Enqueue(std::move(tasks), /*from_recovery=*/false, engine_.Now());
+    engine_.broker().Enqueue(PartitionId(0), std::move(tasks), engine_.Now());
   }
 
   // Opens a stream and says hello.

@@ -180,7 +180,7 @@ TEST_F(WorkerServiceTest, CancelledTasksAreTold) {
   const std::unique_ptr<Stream> stream = OpenStream(context, 1);
   Told told;
   ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 1; }));
-  engine_.broker().Cancel(Token(1), engine_.Now());
+  engine_.broker().Cancel(Token(1), /*from_recovery=*/false, engine_.Now());
   ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.cancelled.size() == 1; }));
   EXPECT_THAT(told.cancelled, ElementsAre(told.tasks[0].token()));
 }

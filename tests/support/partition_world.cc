@@ -16,10 +16,10 @@ std::string RecordingOutlet::Name(const saga::TaskToken& token) {
   return absl::StrCat(token.saga.saga_id, "/", token.frame.value(), "/", token.attempt);
 }
 
-void RecordingOutlet::Enqueue(std::vector<task::ReadyTaskPtr> tasks, bool from_recovery) {
+void RecordingOutlet::Enqueue(PartitionId /*from*/, std::vector<task::ReadyTaskPtr> tasks) {
   for (task::ReadyTaskPtr& task : tasks) {
     const std::string name = Name(task->token);
-    if (from_recovery) ++recovered;
+    if (task->from_recovery) ++recovered;
     withdrawn.erase(name);
     ready.emplace(name, std::move(task));
   }
@@ -32,8 +32,8 @@ void RecordingOutlet::Withdraw(absl::Span<const saga::TaskToken> tokens) {
   }
 }
 
-void RecordingOutlet::Cancel(absl::Span<const saga::TaskToken> tokens) {
-  for (const saga::TaskToken& token : tokens) {
+void RecordingOutlet::Cancel(absl::Span<const partition::CancelledTask> tasks) {
+  for (const auto& [token, from_recovery] : tasks) {
     ready.erase(Name(token));
     withdrawn.erase(Name(token));
     cancelled[Name(token)] = token;

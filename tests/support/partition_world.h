@@ -25,9 +25,10 @@ namespace skald::testing {
 // What left the partitions, as the broker and the other partitions would have it.
 class RecordingOutlet : public partition::Outlet {
  public:
-  void Enqueue(std::vector<task::ReadyTaskPtr> tasks, bool from_recovery) override;
+  void Enqueue(PartitionId from, std::vector<task::ReadyTaskPtr> tasks) override;
+  void Refilled(task::RefillReply reply) override { refilled.push_back(std::move(reply)); }
   void Withdraw(absl::Span<const saga::TaskToken> tokens) override;
-  void Cancel(absl::Span<const saga::TaskToken> tokens) override;
+  void Cancel(absl::Span<const partition::CancelledTask> tasks) override;
   void Closed(absl::Span<const saga::TaskToken> tokens) override;
   void Send(partition::Message message) override { messages.push_back(std::move(message)); }
   void Acknowledge(PartitionId sender, PartitionId receiver, uint64_t through) override {
@@ -46,6 +47,7 @@ class RecordingOutlet : public partition::Outlet {
   // Tasks that workers may have, those held back, and those that are to be stopped.
   std::map<std::string, task::ReadyTaskPtr> ready, withdrawn;
   std::map<std::string, saga::TaskToken> cancelled;
+  std::vector<task::RefillReply> refilled;
   size_t recovered = 0;  // tasks that came from a recovery
   std::deque<partition::Message> messages;
   std::deque<Ack> acks;

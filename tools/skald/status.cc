@@ -32,6 +32,7 @@ Json ToJson(const v1::GetStatusResponse& status) {
     Json::ObjectBuilder row;
     row.Add("function", Json::String(queue.function()))
         .Add("ready", Number(queue.ready()))
+        .Add("more_ready", Json::Bool(queue.more_ready()))
         .Add("leased", Number(queue.leased()))
         .Add("workers", Number(queue.workers()))
         .Add("oldest_time", TimeToJson(queue.oldest_time(), queue.has_oldest_time()));
@@ -76,8 +77,9 @@ std::string ToText(const v1::GetStatusResponse& status, const std::string& serve
       static_cast<double>(status.free_bytes()) / (1 << 30), status.workers());
   for (const v1::QueueStatus& queue : status.queues()) {
     const std::string line =
-        absl::StrFormat("  %-24s %u ready, %u at work, %u workers", queue.function(), queue.ready(),
-                        queue.leased(), queue.workers());
+        absl::StrFormat("  %-24s %s%u ready, %u at work, %u workers", queue.function(),
+                        queue.more_ready() ? "over " : "", queue.ready(), queue.leased(),
+                        queue.workers());
     absl::StrAppend(&text, "\n",
                     queue.ready() > 0 && queue.workers() == 0 ? style.Yellow(line) : line);
     if (queue.has_oldest_time()) {

@@ -41,7 +41,7 @@ class GateTest : public ::testing::Test, private Outlet {
     for (const saga::TaskToken& token : tokens) absl::StrAppend(&frames, " ", token.frame.value());
     return frames;
   }
-  void Enqueue(std::vector<task::ReadyTaskPtr> tasks, bool) override {
+  void Enqueue(PartitionId, std::vector<task::ReadyTaskPtr> tasks) override {
     std::vector<saga::TaskToken> tokens;
     for (const auto& task : tasks) tokens.push_back(task->token);
     left_.push_back("enqueue" + Frames(tokens));
@@ -49,7 +49,12 @@ class GateTest : public ::testing::Test, private Outlet {
   void Withdraw(absl::Span<const saga::TaskToken> tokens) override {
     left_.push_back("withdraw" + Frames(tokens));
   }
-  void Cancel(absl::Span<const saga::TaskToken> tokens) override {
+  void Refilled(task::RefillReply reply) override {
+    left_.push_back("refilled " + reply.request.function);
+  }
+  void Cancel(absl::Span<const CancelledTask> tasks) override {
+    std::vector<saga::TaskToken> tokens;
+    for (const auto& task : tasks) tokens.push_back(task.token);
     left_.push_back("cancel" + Frames(tokens));
   }
   void Closed(absl::Span<const saga::TaskToken> tokens) override {
@@ -88,10 +93,19 @@ TEST_F(GateTest, TasksOfOneOpeningLeaveTogether) {
   HoldTask(1, 1);
   gate_.Hold(Position(1), CloseTask{Token(7)});
   HoldTask(2, 2);
-  gate_.Hold(Position(2), CancelTask{Token(8)});
+  gate_.Hold(Position(2), CancelTask{{Token(8)}});
   HoldTask(3, 3);
   gate_.Open(Position(2));
   EXPECT_THAT(left_, ElementsAre("enqueue 1 2", "cancel 8", "closed 7"));
+}
+
+TEST_F(GateTest, WhatWasAskedForLeavesInItsPlace) {
+  HoldTask(1, 1);
+  gate_.Hold(Position(2), CloseTask{Token(7)});
+  gate_.Hold(Position(2), RefillQueue{{.request = {.source = {}, .function = "f", .from = {}}}});
+  gate_.Hold(Position(3), CloseTask{Token(8)});
+  gate_.Open(Position(3));
+  EXPECT_THAT(left_, ElementsAre("enqueue 1", "closed 7", "refilled f", "closed 8"));
 }
 
 TEST_F(GateTest, ATaskThatComesBackIsEnqueuedAfterItsWithdrawal) {

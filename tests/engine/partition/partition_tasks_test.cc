@@ -83,6 +83,43 @@ TEST_F(PartitionTasksTest, ASuspendedSagasTasksAreHeldBackAndItsAnswersTaken) {
   EXPECT_THAT(world_.outlet().ready, ElementsAre(Key("s1/2/1")));
 }
 
+TEST_F(PartitionTasksTest, ATaskOfAnEarlierRunSaysSoWhenItsSagaIsResumed) {
+  ASSERT_OK(world_.Do(world_.Start("s1", "order")));
+  EXPECT_FALSE(world_.outlet().ready.at("s1/1/1")->from_recovery);
+  ASSERT_OK(world_.Do(PartitionWorld::Make("s1", SuspendSaga{})));
+  world_.Restart();
+  ASSERT_OK(world_.Do(PartitionWorld::Make("s1", ResumeSaga{})));
+  EXPECT_TRUE(world_.outlet().ready.at("s1/1/1")->from_recovery);
+}
+
+// The first task that is wanted, of all that stand in rows by now.
+TEST_F(PartitionTasksTest, TasksComeFromRowsInOrderWhenTheyAreAskedFor) {
+  for (const char* const saga : {"s1", "s2", "s3", "s4"}) {
+    ASSERT_OK(world_.Do(world_.Start(saga, "order")));
+    world_.clock().Advance(kSecond);
+  }
+  ASSERT_OK(world_.Do(world_.Answer("s3/1/1")));
+  const task::ReadyTask first = *world_.outlet().ready.at("s2/1/1");
+  const auto ask = [&](const task::TaskPlace& from, size_t bytes) {
+    world_.partition().Refill(
+        {.source = PartitionId(0), .function = "reserve", .from = from, .bytes_max = bytes});
+    world_.Settle();
+    return std::move(world_.outlet().refilled.back());
+  };
+  task::RefillReply reply = ask({first.created, first.token}, 1);
+  ASSERT_THAT(reply.tasks, SizeIs(1));
+  EXPECT_EQ(reply.tasks[0]->token, first.token);
+  EXPECT_EQ(reply.tasks[0]->arguments, first.arguments);
+  EXPECT_FALSE(reply.tasks[0]->from_recovery);
+  ASSERT_TRUE(reply.rest.has_value());
+  reply = ask(*reply.rest, 1'000'000);
+  ASSERT_THAT(reply.tasks, SizeIs(1)) << "s3 is at another function";
+  EXPECT_EQ(reply.tasks[0]->token.saga.saga_id, "s4");
+  EXPECT_FALSE(reply.rest.has_value());
+  world_.Restart();
+  EXPECT_TRUE(ask({first.created, first.token}, 1).tasks[0]->from_recovery);
+}
+
 TEST_F(PartitionTasksTest, ResumeHandsOutWhatSuspendHeldBack) {
   ASSERT_OK(world_.Do(world_.Start("s1", "order")));
   // Within one batch, too.

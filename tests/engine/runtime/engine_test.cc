@@ -116,6 +116,33 @@ TEST_P(EngineTest, ManySagasFromManyThreads) {
   EXPECT_EQ(status.log_events, report.events);
 }
 
+// With room for a handful of waiting tasks the rest comes from rows, across a restart as well.
+TEST_P(EngineTest, ALongQueueOfTasksLivesOnDisk) {
+  EngineOptions options = Options();
+  options.broker.waiting_bytes_max = options.broker.queue_bytes_min = 4'096;
+  engine_.reset();
+  ASSERT_OK_AND_ASSIGN(engine_, Engine::Open(options));
+  ASSERT_OK(Call().Deploy(kOrder));
+  constexpr int kSagas = 400;
+  for (int i = 0; i < kSagas; ++i) ASSERT_OK(Call().Start(absl::StrCat("s", i), "order"));
+  const auto ready = [&] { return engine_->broker().Queues()[0]; };
+  EXPECT_LT(ready().ready, 20u);
+  EXPECT_TRUE(ready().more);
+  if (GetParam()) {
+    ASSERT_OK(engine_->Shutdown());
+    engine_.reset();
+    ASSERT_OK_AND_ASSIGN(engine_, Engine::Open(options));
+    EXPECT_LT(ready().ready, 20u);
+  }
+  const auto worker = InstantWorker::Join(*engine_, {"reserve", "charge"});
+  for (int i = 0; i < kSagas; ++i) {
+    ASSERT_OK_AND_ASSIGN(const saga::SagaView view, Call().Wait({"test", absl::StrCat("s", i)}));
+    EXPECT_EQ(view.status, Status::kCompleted);
+  }
+  EXPECT_EQ(worker->answered(), 2u * kSagas);
+  worker->Leave();
+}
+
 TEST_P(EngineTest, WhatIsMissingInARequestIsMadeUpOrRefused) {
   ASSERT_OK(Call().Deploy(kNothing));
   ASSERT_OK_AND_ASSIGN(const CommandReply first, Call().Start("", "nothing"));

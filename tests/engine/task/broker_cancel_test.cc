@@ -11,7 +11,7 @@ using ::testing::IsEmpty;
 
 TEST_F(BrokerTest, ATaskNeverHandedOutIsQuietAtOnce) {
   Enqueue({Task(1)});
-  broker_->Cancel(Token(1), At(1));
+  Cancel(Token(1), At(1));
   EXPECT_THAT(quiesced_, ElementsAre("saga-1 never"));
   Connected worker = Connect({.functions = {"charge"}, .credit = 5});
   EXPECT_THAT(worker.sink->got, IsEmpty());
@@ -20,8 +20,8 @@ TEST_F(BrokerTest, ATaskNeverHandedOutIsQuietAtOnce) {
 TEST_F(BrokerTest, ALeasedTaskIsQuietOneLeaseAfterItsDelivery) {
   Connected worker = Connect({.functions = {"charge"}, .credit = 5});
   Enqueue({Task(1)}, At(10 * kSecond));
-  broker_->Cancel(Token(1), At(12 * kSecond));
-  broker_->Cancel(Token(1), At(13 * kSecond));
+  Cancel(Token(1), At(12 * kSecond));
+  Cancel(Token(1), At(13 * kSecond));
   EXPECT_THAT(worker.sink->cancelled, ElementsAre("saga-1"));
   EXPECT_EQ(broker_->Poll(At(39 * kSecond)), At(40 * kSecond));
   EXPECT_THAT(quiesced_, IsEmpty());
@@ -32,7 +32,7 @@ TEST_F(BrokerTest, ALeasedTaskIsQuietOneLeaseAfterItsDelivery) {
 TEST_F(BrokerTest, AnAnswerEndsTheWait) {
   Connected worker = Connect({.functions = {"charge"}, .credit = 5});
   Enqueue({Task(1)});
-  broker_->Cancel(Token(1), At(1));
+  Cancel(Token(1), At(1));
   broker_->Closed({Token(1)}, At(2));
   EXPECT_EQ(broker_->Poll(At(kHour)), kNever);
   EXPECT_THAT(quiesced_, IsEmpty());
@@ -42,7 +42,7 @@ TEST_F(BrokerTest, AHeartbeatAfterTheCancellationDoesNotProlongTheWait) {
   Connected worker = Connect({.functions = {"charge"}, .credit = 5});
   Enqueue({Task(1)});
   EXPECT_THAT(broker_->Heartbeat(worker.id, {Token(1)}, At(20 * kSecond)), IsEmpty());
-  broker_->Cancel(Token(1), At(25 * kSecond));
+  Cancel(Token(1), At(25 * kSecond));
   EXPECT_THAT(broker_->Heartbeat(worker.id, {Token(1)}, At(45 * kSecond)), IsEmpty());
   EXPECT_EQ(broker_->Poll(At(49 * kSecond)), At(50 * kSecond));
   broker_->Poll(At(50 * kSecond));
@@ -53,7 +53,7 @@ TEST_F(BrokerTest, ALostWorkersTaskStillWaitsForItsAnswer) {
   Connected worker = Connect({.functions = {"charge"}, .credit = 5});
   Enqueue({Task(1)}, At(10 * kSecond));
   broker_->Disconnect(worker.id, At(11 * kSecond));
-  broker_->Cancel(Token(1), At(12 * kSecond));
+  Cancel(Token(1), At(12 * kSecond));
   EXPECT_THAT(quiesced_, IsEmpty());
   EXPECT_EQ(broker_->Poll(At(12 * kSecond)), At(40 * kSecond));
   Connected other = Connect({.functions = {"charge"}, .credit = 5}, At(13 * kSecond));
@@ -63,7 +63,7 @@ TEST_F(BrokerTest, ALostWorkersTaskStillWaitsForItsAnswer) {
 TEST_F(BrokerTest, ACancelledTaskOutlivesItsWorkersConnection) {
   Connected worker = Connect({.functions = {"charge"}, .credit = 5});
   Enqueue({Task(1)});
-  broker_->Cancel(Token(1), At(1));
+  Cancel(Token(1), At(1));
   broker_->Disconnect(worker.id, At(2));
   Connected back = Connect({.functions = {"charge"}, .credit = 5, .holds = {Token(1)}}, At(3));
   EXPECT_THAT(back.sink->cancelled, ElementsAre("saga-1")) << "it may not have heard of it";
@@ -72,7 +72,7 @@ TEST_F(BrokerTest, ACancelledTaskOutlivesItsWorkersConnection) {
 
 TEST_F(BrokerTest, ARecoveredTaskWaitsOneLeaseFromTheStart) {
   Recover({Task(1)});
-  broker_->Cancel(Token(1), At(1));
+  Cancel(Token(1), At(1));
   EXPECT_EQ(broker_->Poll(At(3 * kSecond)), At(30 * kSecond));
   EXPECT_THAT(quiesced_, IsEmpty());
   broker_->Poll(At(30 * kSecond));
@@ -82,24 +82,29 @@ TEST_F(BrokerTest, ARecoveredTaskWaitsOneLeaseFromTheStart) {
 TEST_F(BrokerTest, ARecoveredTaskLongAfterTheStartIsQuietAtOnce) {
   Recover({Task(1)});
   broker_->Poll(At(2 * kSecond));
-  broker_->Cancel(Token(1), At(31 * kSecond));
+  Cancel(Token(1), At(31 * kSecond));
   EXPECT_THAT(quiesced_, ElementsAre("saga-1"));
 }
 
-TEST_F(BrokerTest, AnUnknownTaskIsTreatedAsRecovered) {
-  broker_->Cancel(Token(1), At(1));
+TEST_F(BrokerTest, AnUnknownTaskOfThisRunWasNeverHandedOut) {
+  Cancel(Token(1), At(1));
+  EXPECT_THAT(quiesced_, ElementsAre("saga-1 never"));
+}
+
+TEST_F(BrokerTest, AnUnknownTaskOfAnEarlierRunWaitsForItsAnswer) {
+  broker_->Cancel(Token(1), /*from_recovery=*/true, At(1));
   Recover({Task(1)}, At(2));
   Connected worker = Connect({.functions = {"charge"}, .credit = 5}, At(3));
   broker_->Poll(At(3 * kSecond));
   EXPECT_THAT(worker.sink->got, IsEmpty());
   broker_->Poll(At(30 * kSecond));
   EXPECT_THAT(quiesced_, ElementsAre("saga-1"));
-  broker_->Cancel(Token(2), At(31 * kSecond));
+  broker_->Cancel(Token(2), /*from_recovery=*/true, At(31 * kSecond));
   EXPECT_THAT(quiesced_, ElementsAre("saga-1", "saga-2"));
 }
 
 TEST_F(BrokerTest, AClaimOfACancelledUnknownTaskIsToldSo) {
-  broker_->Cancel(Token(1), At(1));
+  broker_->Cancel(Token(1), /*from_recovery=*/true, At(1));
   Connected back = Connect({.functions = {"charge"}, .holds = {Token(1)}}, At(2));
   EXPECT_THAT(back.sink->cancelled, ElementsAre("saga-1"));
   broker_->Closed({Token(1)}, At(3));

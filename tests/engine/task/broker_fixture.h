@@ -74,10 +74,18 @@ class BrokerTest : public ::testing::Test {
     return {id, sink};
   }
   void Enqueue(std::vector<ReadyTaskPtr> tasks, Timestamp now = kStart) {
-    broker_->Enqueue(std::move(tasks), /*from_recovery=*/false, now);
+    broker_->Enqueue(PartitionId(0), std::move(tasks), now);
   }
   void Recover(std::vector<ReadyTaskPtr> tasks, Timestamp now = kStart) {
-    broker_->Enqueue(std::move(tasks), /*from_recovery=*/true, now);
+    for (ReadyTaskPtr& task : tasks) {
+      auto recovered = std::make_shared<ReadyTask>(*task);
+      recovered->from_recovery = true;
+      task = std::move(recovered);
+    }
+    broker_->Enqueue(PartitionId(0), std::move(tasks), now);
+  }
+  void Cancel(const TaskToken& token, Timestamp now) {
+    broker_->Cancel(token, /*from_recovery=*/false, now);
   }
 
   std::unique_ptr<Broker> broker_;

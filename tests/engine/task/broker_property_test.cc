@@ -289,6 +289,7 @@ class Simulation {
     for (int64_t i = 0; i < count; ++i) {
       const int id = claims_.empty() || Pick(2) == 0 ? next_task_++ : claims_.begin()->first;
       auto task = std::make_shared<ReadyTask>(*Task(id, PickFunction(), At(Pick(kMinute))));
+      task->from_recovery = recovery;
       const bool known = tasks_.contains(id);
       tasks.push_back(task);
       if (known) continue;
@@ -303,19 +304,20 @@ class Simulation {
         MakeReady(id);
       }
     }
-    broker_->Enqueue(std::move(tasks), recovery, now_);
+    broker_->Enqueue(PartitionId(0), std::move(tasks), now_);
   }
 
   void Cancel() {
     const int id = PickTask();
     auto [found, unknown] = tasks_.try_emplace(id);
     ModelTask& task = found->second;
-    if (unknown) task.recovered = true;
+    const bool from_recovery = Pick(2) == 0;
+    if (unknown) task.recovered = from_recovery;
     if (unknown || task.place != Place::kCancelled) {
       task.place = Place::kCancelled;
       if ((!task.recovered && !task.dispatched) || QuietFrom(task) <= now_) due_.insert(id);
     }
-    broker_->Cancel(TokenOf(id), now_);
+    broker_->Cancel(TokenOf(id), from_recovery, now_);
   }
 
   void Close() {

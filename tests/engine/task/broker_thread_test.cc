@@ -85,8 +85,8 @@ TEST(BrokerThreadTest, EveryTaskEndsWhileWorkersComeAndGo) {
       std::mt19937 random(static_cast<uint32_t>(producer));
       for (int i = 0; i < kTasksEach; ++i) {
         const int id = producer * kTasksEach + i;
-        broker.Enqueue({Task(id, random() % 2 ? "a" : "b", now())}, false, now());
-        if (random() % 8 == 0) broker.Cancel(Token(id), now());
+        broker.Enqueue(PartitionId(0), {Task(id, random() % 2 ? "a" : "b", now())}, now());
+        if (random() % 8 == 0) broker.Cancel(Token(id), false, now());
       }
     });
   }
