@@ -75,6 +75,7 @@ absl::Status Compiler::CompileMain(const Ast& tree) {
 Node& Compiler::NewNode(Op op) {
   Node& node = program_.nodes.emplace_back();
   node.op = op;
+  node.offset = is_prelude_ ? kNoOffset : offset_;
   return node;
 }
 
@@ -85,6 +86,13 @@ void Compiler::MarkSingle(Node& node, std::initializer_list<const Node*> needed)
 }
 
 Compiler::NodeOr Compiler::Compile(const Ast& tree) {
+  const uint32_t outer = std::exchange(offset_, tree.offset);
+  NodeOr node = CompileForm(tree);
+  offset_ = outer;
+  return node;
+}
+
+Compiler::NodeOr Compiler::CompileForm(const Ast& tree) {
   switch (tree.kind) {
     case AstKind::kIdentity: {
       Node& node = NewNode(Op::kIdentity);
@@ -224,6 +232,7 @@ Compiler::NodeOr Compiler::CompileIndex(const Ast& tree) {
   Node& node = extends ? program_.nodes.back() : NewNode(Op::kField);
   if (!extends && target->op != Op::kIdentity) node.a = target;
   node.keys.emplace_back(key.literal.AsString());
+  node.key_offsets.push_back(is_prelude_ ? kNoOffset : offset_);
   node.slot += static_cast<uint32_t>(key.literal.AsString().size() / kKeyBytesPerStep);
   MarkSingle(node, {node.a});
   node.optional = tree.optional;

@@ -52,6 +52,7 @@ class Compiler {
   static void MarkSingle(Node& node, std::initializer_list<const Node*> needed);
 
   NodeOr Compile(const Ast& tree);
+  NodeOr CompileForm(const Ast& tree);
   NodeOr CompileControl(const Ast& tree);
   absl::StatusOr<const Node*> CompileOptional(const AstPtr& tree);
   NodeOr CompileIndex(const Ast& tree);
@@ -105,6 +106,7 @@ class Compiler {
   Program& program_;
   std::vector<Binding> bindings_;
   std::vector<Level> levels_;
+  uint32_t offset_ = 0;  // of the tree being compiled: where new nodes stand
 };
 
 }  // namespace skald::expression

@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "base/utf8.h"
 #include "engine/expression/compiler.h"
+#include "engine/expression/lexer.h"
 #include "engine/expression/machine.h"
 #include "engine/expression/parser.h"
 
@@ -16,11 +17,12 @@ constexpr size_t kTextMax = 1 << 20;
 // What of an expression's text an error message shows.
 constexpr size_t kShownTextMax = 200;
 
-absl::Status WithExpression(const absl::Status& status, absl::string_view text) {
+absl::Status WithExpression(const absl::Status& status, absl::string_view text, uint32_t offset) {
   absl::string_view shown = text.substr(0, kShownTextMax);
   while (!IsValidUtf8(shown)) shown.remove_suffix(1);
-  return absl::Status(status.code(), absl::StrCat(status.message(), " in the expression '", shown,
-                                                  shown.size() < text.size() ? "...'" : "'"));
+  absl::Status told(status.code(), absl::StrCat(status.message(), " in the expression '", shown,
+                                                shown.size() < text.size() ? "...'" : "'"));
+  return offset == kNoOffset ? told : WithPlace(std::move(told), Lexer(text).PlaceAt(offset));
 }
 
 }  // namespace
@@ -57,14 +59,15 @@ absl::StatusOr<Json> Expression::First(const Json& input, const Environment& env
     return false;
   }));
   if (found) return first;
-  return WithExpression(absl::InvalidArgumentError("no result"), code_->text);
+  return WithExpression(absl::InvalidArgumentError("no result"), code_->text, kNoOffset);
 }
 
 absl::Status Expression::ForEach(const Json& input, const Environment& environment,
                                  absl::FunctionRef<bool(Json)> result) const {
   Machine machine(code_->program, environment);
   const absl::Status status = machine.Evaluate(input, result);
-  return status.ok() ? status : WithExpression(status, code_->text);
+  if (status.ok()) return status;
+  return WithExpression(status, code_->text, machine.error_offset());
 }
 
 const std::string& Expression::text() const { return code_->text; }

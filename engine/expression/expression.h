@@ -13,6 +13,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,17 @@ struct Environment {
   Budget budget = {};
 };
 
+// Where in an expression's text an error lies, from 1; columns count characters.
+struct ErrorPlace {
+  size_t offset = 0;  // in bytes, from 0
+  int line = 1;
+  int column = 1;
+};
+
+// The place that a status of Compile, First or ForEach carries; nothing when it lies nowhere in the
+// text.
+std::optional<ErrorPlace> PlaceOfError(const absl::Status& status);
+
 struct CompileOptions {
   // Names (without `$`) that may be used; any other is a compile error.
   std::vector<std::string> variables = {};
@@ -49,12 +61,13 @@ struct CompileOptions {
 class Expression {
  public:
   // INVALID_ARGUMENT: the text does not compile; the message says what, with line and column in the
-  // expression.
+  // expression, which PlaceOfError gives too.
   static absl::StatusOr<Expression> Compile(absl::string_view text,
                                             const CompileOptions& options = {});
 
   // The first result. INVALID_ARGUMENT: there was none, or evaluation failed (message as jq words
-  // it, with the expression). RESOURCE_EXHAUSTED: the budget was used up.
+  // it, with the expression; PlaceOfError tells what in it failed). RESOURCE_EXHAUSTED: the budget
+  // was used up.
   absl::StatusOr<Json> First(const Json& input, const Environment& environment) const;
 
   // Calls `result` for each result in order until it returns false. Errors as First; results before

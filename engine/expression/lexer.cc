@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
 
@@ -15,6 +18,9 @@ bool IsNameStart(char c) { return absl::ascii_isalpha(c) || c == '_'; }
 bool IsNamePart(char c) { return absl::ascii_isalnum(c) || c == '_'; }
 bool IsDigit(char c) { return absl::ascii_isdigit(c); }
 
+// Names the payload of a status that holds a place.
+constexpr char kPlaceUrl[] = "skald/expression-place";
+
 // Longest first, so that the first that fits is the right one.
 constexpr absl::string_view kOperators[] = {
     "?//=", "?//", "//=", "|=", "+=", "-=", "*=", "/=", "%=", "==", "!=", "<=",
@@ -23,18 +29,38 @@ constexpr absl::string_view kOperators[] = {
 
 }  // namespace
 
-absl::Status Lexer::ErrorAt(uint32_t offset, absl::string_view message) const {
+std::optional<ErrorPlace> PlaceOfError(const absl::Status& status) {
+  const auto payload = status.GetPayload(kPlaceUrl);
+  if (!payload.has_value()) return std::nullopt;
+  const std::vector<std::string> parts = absl::StrSplit(std::string(*payload), ' ');
+  ErrorPlace place;
+  const bool whole = parts.size() == 3 && absl::SimpleAtoi(parts[0], &place.offset) &&
+                     absl::SimpleAtoi(parts[1], &place.line) &&
+                     absl::SimpleAtoi(parts[2], &place.column);
+  return whole ? std::optional<ErrorPlace>(place) : std::nullopt;
+}
+
+absl::Status WithPlace(absl::Status status, const ErrorPlace& place) {
+  status.SetPayload(kPlaceUrl,
+                    absl::Cord(absl::StrCat(place.offset, " ", place.line, " ", place.column)));
+  return status;
+}
+
+ErrorPlace Lexer::PlaceAt(uint32_t offset) const {
   const size_t place = std::min<size_t>(offset, text_.size());
   const size_t newline = place == 0 ? absl::string_view::npos : text_.rfind('\n', place - 1);
   const size_t begin = newline == absl::string_view::npos ? 0 : newline + 1;
-  return absl::InvalidArgumentError(
-      absl::StrFormat("%s at line %d, column %d", message, LineOf(offset),
-                      CountCodePoints(text_.substr(begin, place - begin)) + 1));
+  const auto lines = std::count(text_.begin(), text_.begin() + place, '\n');
+  return {.offset = place,
+          .line = 1 + static_cast<int>(lines),
+          .column = 1 + static_cast<int>(CountCodePoints(text_.substr(begin, place - begin)))};
 }
 
-int Lexer::LineOf(uint32_t offset) const {
-  const size_t place = std::min<size_t>(offset, text_.size());
-  return 1 + static_cast<int>(std::count(text_.begin(), text_.begin() + place, '\n'));
+absl::Status Lexer::ErrorAt(uint32_t offset, absl::string_view message) const {
+  const ErrorPlace place = PlaceAt(offset);
+  return WithPlace(absl::InvalidArgumentError(absl::StrFormat("%s at line %d, column %d", message,
+                                                              place.line, place.column)),
+                   place);
 }
 
 // A comment ends with its line, unless an odd number of backslashes ends the line.

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "engine/expression/expression.h"
 
 namespace skald::expression {
 
@@ -43,11 +44,14 @@ class Lexer {
   // Reads on inside a string until `\(` or the closing quote, which is read too.
   absl::StatusOr<StringPart> ReadStringPart();
 
+  // `offset` with its line and column.
+  ErrorPlace PlaceAt(uint32_t offset) const;
+
   // An error about the place `offset` of the text, with its line and column.
   absl::Status ErrorAt(uint32_t offset, absl::string_view message) const;
 
   // The line of a place, from 1.
-  int LineOf(uint32_t offset) const;
+  int LineOf(uint32_t offset) const { return PlaceAt(offset).line; }
 
   absl::string_view text() const { return text_; }
 
@@ -62,5 +66,8 @@ class Lexer {
   absl::string_view text_;
   size_t place_ = 0;
 };
+
+// Adds the place that PlaceOfError gives.
+absl::Status WithPlace(absl::Status status, const ErrorPlace& place);
 
 }  // namespace skald::expression

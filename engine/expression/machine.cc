@@ -79,6 +79,7 @@ bool Machine::Raise(absl::string_view message) {
 }
 
 bool Machine::RaiseValue(Json payload) {
+  error_offset_ = kNoOffset;
   error_ = std::move(payload);
   return false;
 }
@@ -87,6 +88,7 @@ bool Machine::Exhaust(absl::string_view what) {
   if (!fatal_) {
     status_ = absl::ResourceExhaustedError(
         absl::StrCat("the budget of the evaluation is used up: ", what));
+    error_offset_ = kNoOffset;
   }
   fatal_ = true;
   return false;
@@ -153,7 +155,7 @@ Flow Machine::One(const Node* node, Frame* frame, const Json& in, Json& out) {
       out = Frame::Up(frame, node->hops)->variable(node->slot);
       return Flow::kNext;
     case Op::kGlobal:
-      return Global(node->slot, out);
+      return At(node, Global(node->slot, out));
     case Op::kField:
       return OneField(node, frame, in, out);
     case Op::kIndex:
@@ -161,23 +163,23 @@ Flow Machine::One(const Node* node, Frame* frame, const Json& in, Json& out) {
     case Op::kNegate:
     case Op::kAnd:
     case Op::kOr:
-      return OneBinary(node, frame, in, out);
+      return At(node, OneBinary(node, frame, in, out));
     case Op::kArray:
-      return Collect(node->a, FrameRef(frame), in, out);
+      return At(node, Collect(node->a, FrameRef(frame), in, out));
     case Op::kObject:
-      return OneObject(node, frame, in, out);
+      return At(node, OneObject(node, frame, in, out));
     case Op::kString:
-      return OneString(node, frame, in, out);
+      return At(node, OneString(node, frame, in, out));
     case Op::kFormat:
-      return ApplyFormat(*this, node->format, in, out) ? Flow::kNext : Failed();
+      return At(node, ApplyFormat(*this, node->format, in, out) ? Flow::kNext : Failed());
     case Op::kNative:
-      return OneNative(node, frame, in, out);
+      return At(node, OneNative(node, frame, in, out));
     case Op::kCall:
-      return OneCall(node, frame, in, out);
+      return At(node, OneCall(node, frame, in, out));
     case Op::kSpecial:
       // Some that have one value still generate it.
       if (!node->direct) return Generic(node, frame, in, out);
-      return SpecialOne(node, FrameRef(frame), in, out);
+      return At(node, SpecialOne(node, FrameRef(frame), in, out));
     case Op::kPipe:
     case Op::kIf:
     case Op::kAssign:
@@ -221,13 +223,14 @@ Flow Machine::OneOwned(const Node* node, Frame* frame, Json&& in, Json& out) {
       const Flow flow = Peek(node->b, frame, in, space, &right);
       if (flow != Flow::kNext) return flow;
       if (right == &in) break;
-      return Arithmetic(*this, node->binary, std::move(in), *right, out) ? Flow::kNext : Failed();
+      const bool done = Arithmetic(*this, node->binary, std::move(in), *right, out);
+      return At(node, done ? Flow::kNext : Failed());
     }
     case Op::kAssign:
     case Op::kUpdate:
     case Op::kArithUpdate:
     case Op::kDefaultUpdate:
-      return OneUpdate(node, frame, std::move(in), out);
+      return At(node, OneUpdate(node, frame, std::move(in), out));
     default:
       break;
   }
@@ -280,13 +283,15 @@ Flow Machine::OneField(const Node* node, Frame* frame, const Json& in, Json& out
     const Flow flow = Peek(node->a, frame, in, space, &value);
     if (flow != Flow::kNext) return flow;
   }
-  for (const std::string& key : node->keys) {
+  for (size_t i = 0; i < node->keys.size(); ++i) {
+    const std::string& key = node->keys[i];
     if (value->is_object()) {
       value = &value->Get(key);
     } else if (value->is_null()) {
       break;
     } else {
-      return Error(absl::StrCat("Cannot index ", value->KindName(), " with string \"", key, "\""));
+      return AtOffset(node->key_offsets[i], Error(absl::StrCat("Cannot index ", value->KindName(),
+                                                               " with string \"", key, "\"")));
     }
   }
   // Both may lie in the same value.

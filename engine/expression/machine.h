@@ -54,6 +54,8 @@ class Machine {
   // Evaluates the program's main node. Errors as Expression::ForEach, without the expression's
   // text.
   absl::Status Evaluate(const Json& input, absl::FunctionRef<bool(Json)> result);
+  // After a failure: the place in the text of what failed, or kNoOffset.
+  uint32_t error_offset() const { return error_offset_; }
 
   // --- For functions written in C++. Those that answer bool answer false when evaluation must
   // unwind. ---
@@ -242,6 +244,13 @@ class Machine {
     Raise(message);
     return Failed();
   }
+  // Notes where the failure under way lies, if `flow` is one; the innermost place stands.
+  Flow At(const Node* node, Flow flow) { return AtOffset(node->offset, flow); }
+  Flow AtOffset(uint32_t offset, Flow flow) {
+    const bool failed = flow == Flow::kError || flow == Flow::kFatal;
+    if (failed && error_offset_ == kNoOffset) error_offset_ = offset;
+    return flow;
+  }
   bool StackLeft();
   bool CheckResult(const Json& value);
   // SpendWalk for a value that may be of any size, and no deeper than `depth_max`.
@@ -261,6 +270,7 @@ class Machine {
   int64_t break_target_ = 0;  // Of the kBreak under way.
   bool fatal_ = false;
   Json error_;  // Of the kError under way.
+  uint32_t error_offset_ = kNoOffset;  // Where in the text it, or the kFatal under way, was raised.
   absl::Status status_;
   std::vector<Json> globals_;
   std::vector<bool> globals_known_;

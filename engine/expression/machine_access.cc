@@ -53,9 +53,10 @@ Flow Machine::RunField(const Node* node, const FrameRef& frame, const Item& in, 
     for (size_t i = 0; i + 1 < node->keys.size(); ++i) {
       const Flow flow =
           Follow<Item>(nullptr, std::move(current), Json::String(node->keys[i]), keep);
-      if (flow != Flow::kNext) return flow;
+      if (flow != Flow::kNext) return AtOffset(node->key_offsets[i], flow);
     }
-    return Follow<Item>(node, std::move(current), Json::String(node->keys.back()), out);
+    return AtOffset(node->key_offsets.back(),
+                    Follow<Item>(node, std::move(current), Json::String(node->keys.back()), out));
   };
   return node->a == nullptr ? follow(Item(in)) : Run<Item>(node->a, frame, in, follow);
 }

@@ -11,17 +11,20 @@ namespace skald::expression {
 template <typename Item>
 Flow Machine::Run(const Node* node, FrameRef frame, Item in, Out<Item> out) {
   if (!StackLeft()) return Flow::kFatal;
+  // What stands in the text itself: a call of the prelude's, for what goes wrong there.
+  const Node* placed = node;
   for (;;) {
-    if (!Spend(1)) return Flow::kFatal;
+    if (!Spend(1)) return At(placed, Flow::kFatal);
+    if (node->offset != kNoOffset) placed = node;
     if constexpr (std::is_same_v<Item, Json>) {
       if (node->direct) {
         Json result;
         const Flow flow = OneOwned(node, frame.get(), std::move(in), result);
-        return flow == Flow::kNext ? out(std::move(result)) : flow;
+        return flow == Flow::kNext ? out(std::move(result)) : At(placed, flow);
       }
     }
     const Flow flow = Dispatch<Item>(node, frame, in, out);
-    if (flow != Flow::kTail) return flow;
+    if (flow != Flow::kTail) return At(placed, flow);
   }
 }
 

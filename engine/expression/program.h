@@ -136,6 +136,9 @@ struct Function {
   const Node* body = nullptr;
 };
 
+// The place of what stands nowhere in the expression's own text: the prelude's nodes.
+inline constexpr uint32_t kNoOffset = UINT32_MAX;
+
 struct Node {
   Op op = Op::kIdentity;
   BinaryOp binary = BinaryOp::kAdd;
@@ -149,6 +152,8 @@ struct Node {
   bool direct = false;
   int32_t hops = 0;
   uint32_t slot = 0;
+  // Where it stands in the expression's text, in bytes; errors name it.
+  uint32_t offset = kNoOffset;
   const Node* a = nullptr;
   const Node* b = nullptr;
   const Node* c = nullptr;
@@ -157,6 +162,7 @@ struct Node {
   Native native = nullptr;
   const Function* function = nullptr;
   std::vector<std::string> keys;
+  std::vector<uint32_t> key_offsets;  // of each key
   std::vector<const Node*> list;
   std::vector<Closure> closures;
   std::vector<Matcher> matchers;

@@ -31,8 +31,8 @@ namespace skald::tools {
 enum ExitCode : int {
   kExitOk = 0,         // done; of a saga: completed
   kExitError = 1,      // anything that has no code of its own
-  kExitUsage = 2,      // bad usage, or a bad definition
-  kExitFaulted = 3,    // the saga faulted
+  kExitUsage = 2,      // bad usage, or a bad definition or expression
+  kExitFaulted = 3,    // the saga faulted, or evaluating an expression failed
   kExitCancelled = 4,  // the saga was cancelled
   kExitSuspended = 5,  // the saga is suspended, by an operator or because work is parked
 };

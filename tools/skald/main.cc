@@ -19,7 +19,7 @@ absl::Span<const Verb* const> AllVerbs() {
       &kRunVerb,
 #endif
 #ifdef SKALD_WITH_DEFINITION
-      &kValidateVerb,
+      &kValidateVerb, &kEvalVerb,
 #endif
       &kDeployVerb,   &kDefinitionsVerb, &kStartVerb,  &kGetVerb,       &kListVerb,
       &kWatchVerb,    &kHistoryVerb,     &kCancelVerb, &kTerminateVerb, &kSuspendVerb,
@@ -41,8 +41,9 @@ std::string Overview() {
       &text, "  version      print the version\n\n",
       "skald help VERB tells more. The server's address: --server or SKALD_SERVER, else ",
       kDefaultServer, ".\n\n",
-      "Exit codes: 0 done, of a saga: completed; 2 bad usage or definition; 3 the saga\n"
-      "faulted; 4 it was cancelled; 5 it is suspended or parked; 1 anything else.\n");
+      "Exit codes: 0 done, of a saga: completed; 2 bad usage, definition or expression; 3 the\n"
+      "saga faulted, or evaluating failed; 4 it was cancelled; 5 it is suspended or parked; 1\n"
+      "anything else.\n");
   return text;
 }
 

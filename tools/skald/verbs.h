@@ -11,6 +11,7 @@ extern const Verb kCompleteVerb;
 extern const Verb kCompletionVerb;
 extern const Verb kDefinitionsVerb;
 extern const Verb kDeployVerb;
+extern const Verb kEvalVerb;
 extern const Verb kFailVerb;
 extern const Verb kGetVerb;
 extern const Verb kHistoryVerb;

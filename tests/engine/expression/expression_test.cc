@@ -168,6 +168,45 @@ TEST(ExpressionTest, CompileErrorsTellThePlace) {
   EXPECT_FALSE(Expression::Compile("\"\xFF\"").ok());
 }
 
+TEST(ExpressionTest, FailuresTellThePlace) {
+  struct Case {
+    const char* program;
+    size_t offset;
+    int line;
+    int column;
+  };
+  const Case cases[] = {
+      {"1 +", 3, 1, 4},
+      {".a\n  | foo", 7, 2, 5},
+      {"{a: 1} | .a.b.c", 11, 1, 12},
+      {"{a: 1} | .a.b?, .a.b", 18, 1, 19},
+      {"\"é\" | . - 1", 9, 1, 9},
+      {"[1] | .[] |\n .x", 13, 2, 2},
+      {"[{a: 1}] | map(.a | keys)", 20, 1, 21},
+      {"[1] | sort_by(.x)", 14, 1, 15},
+      {"def f: .x; {} | f | f | 1 | f", 7, 1, 8},
+      {"1 | walk(.x)", 9, 1, 10},
+      {"{} | todate", 5, 1, 6},
+      {"1 | first(.[])", 11, 1, 12},
+      {"(try error(\"a\") catch .) | .x", 27, 1, 28},
+      {"{} | .a |= error(\"no\")", 11, 1, 12},
+      {"1 as [$x] | $x", 2, 1, 3},
+      {"[def f: f; f]", 8, 1, 9},
+      {"reduce range(1e9) as $i (0; .)", 7, 1, 8},
+  };
+  for (const Case& one : cases) {
+    const absl::StatusOr<Expression> expression = Expression::Compile(one.program);
+    const absl::Status status =
+        expression.ok() ? expression->First(Json(), {}).status() : expression.status();
+    const std::optional<ErrorPlace> place = PlaceOfError(status);
+    ASSERT_TRUE(place.has_value()) << one.program << ": " << status;
+    EXPECT_EQ(place->offset, one.offset) << one.program << ": " << status;
+    EXPECT_EQ(place->line, one.line) << one.program;
+    EXPECT_EQ(place->column, one.column) << one.program;
+  }
+  EXPECT_FALSE(PlaceOfError(Expression::Compile("empty")->First(Json(), {}).status()).has_value());
+}
+
 TEST(ExpressionTest, TheWorldOutsideIsNotVisible) {
   for (const char* program :
        {"env", "$ENV", "$ENV.PATH", "input", "[inputs]", "input_line_number", "input_filename",
