@@ -13,6 +13,7 @@
 #include "api/stream_token.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
+#include "engine/definition/validate.h"
 
 namespace skald::api {
 namespace {
@@ -126,9 +127,14 @@ grpc::ServerUnaryReactor* DefinitionService::ValidateDefinition(
   }
   Reactor* reactor = call->DefaultReactor();
   context_.pool.Post([this, reactor, request, response] {
-    const definition::CompileResult result =
-        definition::Compile(request->text(), context_.options.definition_limits);
-    response->set_valid(result.ok());
+    definition::ValidateOptions options{.deployable = request->deployable(),
+                                        .limits = context_.options.definition_limits};
+    absl::flat_hash_set<std::string>& served = options.served_functions.emplace();
+    for (const task::QueueStats& queue : context_.engine.broker().Queues()) {
+      if (queue.workers > 0) served.insert(queue.function);
+    }
+    const definition::Validation result = definition::Validate(request->text(), options);
+    response->set_valid(result.valid);
     for (const definition::Diagnostic& diagnostic : result.diagnostics) {
       SetDiagnostic(diagnostic, *response->add_diagnostics());
     }

@@ -41,7 +41,7 @@ void Builder::BuildDocument() {
 void Builder::RefuseUnsupportedParts() {
   const auto refuse = [&](const Value& value, Unsupported construct, absl::string_view name) {
     if (!value) return;
-    diagnostics_.Error(value.key_place(), value.pointer(), NotSupportedYet(construct, name));
+    diagnostics_.Unsupported(value.key_place(), value.pointer(), NotSupportedYet(construct, name));
   };
   refuse(root_.Get("schedule"), Unsupported::kSchedule, "schedule");
   const Value extensions = root_.Get("use").Get("extensions");

@@ -18,8 +18,8 @@ Unsupported ConstructOf(absl::string_view keyword) {
 void Builder::BuildUnsupported(NodeIndex index, const Value& task, const Surroundings& around) {
   const std::string keyword = draft_.notes[index].keyword;
   const Value head = task.Get(keyword);
-  diagnostics_.Error(head.key_place(), head.pointer(),
-                     NotSupportedYet(ConstructOf(keyword), keyword));
+  diagnostics_.Unsupported(head.key_place(), head.pointer(),
+                           NotSupportedYet(ConstructOf(keyword), keyword));
   Standpoint body{Site::kTaskBody, around.locals};
   Surroundings inside = around;
   const auto bind = [](Surroundings& where, const std::string& name) {
@@ -58,7 +58,7 @@ void Builder::BuildUnsupported(NodeIndex index, const Value& task, const Surroun
 void Builder::BuildUnsupportedCall(const Value& task, const Standpoint& body) {
   const Value call = task.Get("call");
   const bool catalog = call.text().find_first_of(":@") != absl::string_view::npos;
-  diagnostics_.Error(
+  diagnostics_.Unsupported(
       call.place(), call.pointer(),
       NotSupportedYet(catalog ? Unsupported::kCatalogCall : Unsupported::kBuiltInCall,
                       call.text()));

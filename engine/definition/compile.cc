@@ -15,7 +15,8 @@ namespace {
 
 // Everything past the text. The draft's program is whole only when no error was added.
 std::shared_ptr<Program> CompileDocument(const Value& root, const DefinitionLimits& limits,
-                                         DiagnosticSink& diagnostics) {
+                                         DiagnosticSink& diagnostics,
+                                         std::vector<WorkerCall>& worker_calls) {
   CheckGrammar(root, diagnostics);
   if (!root.is_object()) return nullptr;
   Draft draft = Builder(root, limits, diagnostics).Build();
@@ -26,6 +27,7 @@ std::shared_ptr<Program> CompileDocument(const Value& root, const DefinitionLimi
   for (NodeIndex i = 0; i < draft.program->nodes.size(); ++i) {
     draft.program->by_reference.try_emplace(draft.program->nodes[i].reference, i);
   }
+  worker_calls = std::move(draft.worker_calls);
   return std::move(draft.program);
 }
 
@@ -36,8 +38,9 @@ CompileResult Compile(absl::string_view text, const DefinitionLimits& limits) {
   Document document;
   CompileResult result;
   if (ReadDocument(text, limits, diagnostics, document)) {
-    std::shared_ptr<Program> program = CompileDocument(Value(*document.root), limits, diagnostics);
-    if (!diagnostics.has_errors() && program != nullptr) {
+    std::shared_ptr<Program> program =
+        CompileDocument(Value(*document.root), limits, diagnostics, result.worker_calls);
+    if (diagnostics.can_run() && program != nullptr) {
       program->hash = Sha256(text);
       result.program = std::move(program);
     }

@@ -22,7 +22,11 @@ struct DefinitionLimits {
 
 // One finding about a definition.
 struct Diagnostic {
-  enum class Severity { kError, kWarning };
+  enum class Severity {
+    kError,        // not valid
+    kUnsupported,  // valid, but this version cannot run it: not to be deployed
+    kWarning,
+  };
   Severity severity = Severity::kError;
   int line = 0;         // from 1; 0 when the text has no such place
   int column = 0;       // from 1
@@ -34,12 +38,24 @@ struct Diagnostic {
   std::string ToString() const;
 };
 
-struct CompileResult {
-  std::shared_ptr<const Program> program;  // null when there is any error
-  std::vector<Diagnostic> diagnostics;     // in order of place, errors and warnings
+// Where a definition first calls a worker function.
+struct WorkerCall {
+  std::string function;
+  int line = 0;
+  int column = 0;
+  std::string pointer;
+};
 
+struct CompileResult {
+  std::shared_ptr<const Program> program;  // null when it is not valid or cannot run
+  std::vector<Diagnostic> diagnostics;     // in order of place
+  std::vector<WorkerCall> worker_calls;    // one a function, by name; of what is valid
+
+  // It can be deployed and run.
   bool ok() const { return program != nullptr; }
-  // OK, or INVALID_ARGUMENT whose message lists the errors.
+  // There is no error. What is valid may still be more than this version runs.
+  bool valid() const;
+  // OK, or INVALID_ARGUMENT whose message lists what is wrong and what cannot run.
   absl::Status status() const;
 };
 

@@ -18,11 +18,17 @@ std::string Diagnostic::ToString() const {
   return text + message;
 }
 
+bool CompileResult::valid() const {
+  return std::none_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& diagnostic) {
+    return diagnostic.severity == Diagnostic::Severity::kError;
+  });
+}
+
 absl::Status CompileResult::status() const {
   if (ok()) return absl::OkStatus();
   std::string text;
   for (const Diagnostic& diagnostic : diagnostics) {
-    if (diagnostic.severity != Diagnostic::Severity::kError) continue;
+    if (diagnostic.severity == Diagnostic::Severity::kWarning) continue;
     if (!text.empty()) text += "\n";
     text += diagnostic.ToString();
   }
@@ -32,6 +38,12 @@ absl::Status CompileResult::status() const {
 void DiagnosticSink::Error(Place place, absl::string_view pointer, absl::string_view message) {
   has_errors_ = true;
   Add(Diagnostic::Severity::kError, place, pointer, message);
+}
+
+void DiagnosticSink::Unsupported(Place place, absl::string_view pointer,
+                                 absl::string_view message) {
+  has_unsupported_ = true;
+  Add(Diagnostic::Severity::kUnsupported, place, pointer, message);
 }
 
 void DiagnosticSink::Warning(Place place, absl::string_view pointer, absl::string_view message) {
@@ -57,8 +69,9 @@ std::vector<Diagnostic> DiagnosticSink::Take() && {
                      return std::tie(a.line, a.column) < std::tie(b.line, b.column);
                    });
   if (overflowed_) {
-    const auto severity =
-        has_errors_ ? Diagnostic::Severity::kError : Diagnostic::Severity::kWarning;
+    const auto severity = has_errors_        ? Diagnostic::Severity::kError
+                          : has_unsupported_ ? Diagnostic::Severity::kUnsupported
+                                             : Diagnostic::Severity::kWarning;
     diagnostics_.push_back(
         {severity, 0, 0, "",
          absl::StrCat("there are more findings; these are the first ", diagnostics_max_)});

@@ -29,9 +29,11 @@ class DiagnosticSink {
   explicit DiagnosticSink(size_t diagnostics_max) : diagnostics_max_(diagnostics_max) {}
 
   void Error(Place place, absl::string_view pointer, absl::string_view message);
+  void Unsupported(Place place, absl::string_view pointer, absl::string_view message);
   void Warning(Place place, absl::string_view pointer, absl::string_view message);
 
-  bool has_errors() const { return has_errors_; }
+  // Neither an error nor anything unsupported was found.
+  bool can_run() const { return !has_errors_ && !has_unsupported_; }
   // No more are kept: checks may stop.
   bool full() const { return overflowed_; }
 
@@ -47,6 +49,7 @@ class DiagnosticSink {
   std::vector<Diagnostic> diagnostics_;
   absl::flat_hash_set<std::string> seen_;
   bool has_errors_ = false;
+  bool has_unsupported_ = false;
   bool overflowed_ = false;
 };
 

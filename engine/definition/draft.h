@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "engine/definition/compile.h"
 #include "engine/definition/document.h"
 #include "engine/definition/program.h"
 
@@ -37,6 +38,7 @@ struct Draft {
   std::shared_ptr<Program> program = std::make_shared<Program>();
   std::vector<NodeNote> notes;  // by NodeIndex
   std::vector<FunctionDraft> functions;
+  std::vector<WorkerCall> worker_calls;  // by name, each function's first
 
   Node& node(NodeIndex index) { return program->nodes[index]; }
   const Node& node(NodeIndex index) const { return program->nodes[index]; }

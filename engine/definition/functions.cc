@@ -1,5 +1,6 @@
 // Calls between functions: cycles, inherited undos, worker functions.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "absl/container/flat_hash_map.h"
@@ -187,12 +188,19 @@ void ListWorkers(Draft& draft) {
   std::set<NodeIndex> functions;
   std::vector<NodeIndex> nodes;
   FollowCalls(draft, 0, true, functions, nodes);
-  std::set<std::string> names;
+  std::map<std::string, Value> calls;
   for (const NodeIndex index : nodes) {
     const Node& node = draft.node(index);
-    if (node.kind == NodeKind::kCallWorker && !node.function.empty()) names.insert(node.function);
+    if (node.kind != NodeKind::kCallWorker || node.function.empty()) continue;
+    const Value call = CallOf(draft, index);
+    const auto [first, added] = calls.try_emplace(node.function, call);
+    if (!added && call.place() < first->second.place()) first->second = call;
   }
-  draft.program->worker_functions.assign(names.begin(), names.end());
+  for (const auto& [name, call] : calls) {
+    draft.program->worker_functions.push_back(name);
+    const Place place = call.place();
+    draft.worker_calls.push_back({name, place.line, place.column, call.pointer()});
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/definition/duration.h"
+#include "engine/definition/unsupported.h"
 
 namespace skald::definition::grammar {
 namespace {
@@ -60,9 +61,7 @@ void PointerOrExpression(Shape& shape, const Value& value) {
       [](absl::string_view text) { return IsJsonPointer(text) || IsWholeExpression(text); });
 }
 
-bool IsDslVersion(absl::string_view text) {
-  return IsSemanticVersion(text) && absl::StartsWith(text, "1.0.");
-}
+bool IsKnownDsl(absl::string_view version) { return absl::StartsWith(version, "1.0."); }
 
 void Label(Shape& shape, const Value& value) {
   shape.StringThat(
@@ -80,9 +79,10 @@ void Version(Shape& shape, const Value& value) {
 }
 
 void DslVersion(Shape& shape, const Value& value) {
-  if (value.json().is_number()) return Version(shape, value);
-  shape.StringThat(value, "a version of the DSL that this engine knows, '1.0.0' to '1.0.3'",
-                   IsDslVersion);
+  if (value.json().is_number() || !IsSemanticVersion(value.text())) return Version(shape, value);
+  if (IsKnownDsl(value.text())) return;
+  shape.diagnostics().Unsupported(value.place(), value.pointer(),
+                                  NotSupportedYet(Unsupported::kDslVersion, value.text()));
 }
 
 void DocumentMetadata(Shape& shape, const Value& value) {

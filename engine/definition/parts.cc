@@ -50,8 +50,8 @@ PartCompiler::PartCompiler(const Value& root, DiagnosticSink& diagnostics)
   if (!language.is_string() || language.text() == "jq") return;
   // Expressions of a language that is not known are not looked at.
   language_known_ = false;
-  diagnostics_.Error(language.place(), language.pointer(),
-                     NotSupportedYet(Unsupported::kLanguage, language.text()));
+  diagnostics_.Unsupported(language.place(), language.pointer(),
+                           NotSupportedYet(Unsupported::kLanguage, language.text()));
 }
 
 std::optional<Template> PartCompiler::Expression(const Value& value, const Standpoint& from) {
@@ -113,8 +113,8 @@ void PartCompiler::CheckSecrets(const Value& value, const Template& compiled, Si
                                       " is not bound here: only input.from and the arguments of "
                                       "built-in calls may read secrets"));
     } else if (site != Site::kBuiltInArguments) {
-      diagnostics_.Error(value.place(), value.pointer(),
-                         NotSupportedYet(Unsupported::kSecrets, absl::StrCat("$", name)));
+      diagnostics_.Unsupported(value.place(), value.pointer(),
+                               NotSupportedYet(Unsupported::kSecrets, absl::StrCat("$", name)));
     }
   }
 }
@@ -199,22 +199,28 @@ std::optional<schema::Schema> PartCompiler::Schema(const Value& holder) {
   const Value written = holder.Get("schema");
   const Value resource = written.Get("resource");
   if (resource) {
-    diagnostics_.Error(resource.key_place(), resource.pointer(),
-                       NotSupportedYet(Unsupported::kExternalSchema, "resource"));
+    diagnostics_.Unsupported(resource.key_place(), resource.pointer(),
+                             NotSupportedYet(Unsupported::kExternalSchema, "resource"));
     return std::nullopt;
   }
   const Value format = written.Get("format");
   if (format.is_string() && format.text() != "json" && !absl::StartsWith(format.text(), "json:")) {
-    diagnostics_.Error(format.place(), format.pointer(),
-                       NotSupportedYet(Unsupported::kSchemaFormat, format.text()));
+    diagnostics_.Unsupported(format.place(), format.pointer(),
+                             NotSupportedYet(Unsupported::kSchemaFormat, format.text()));
     return std::nullopt;
   }
   const Value document = written.Get("document");
   if (!document) return std::nullopt;
   absl::StatusOr<schema::Schema> compiled = schema::Schema::Compile(document.json());
   if (compiled.ok()) return *std::move(compiled);
-  diagnostics_.Error(document.place(), document.pointer(),
-                     absl::StrCat("this is no JSON Schema: ", compiled.status().message()));
+  if (absl::IsNotFound(compiled.status())) {
+    diagnostics_.Unsupported(
+        document.place(), document.pointer(),
+        absl::StrCat("this version does not fetch schemas: ", compiled.status().message()));
+  } else {
+    diagnostics_.Error(document.place(), document.pointer(),
+                       absl::StrCat("this is no JSON Schema: ", compiled.status().message()));
+  }
   return std::nullopt;
 }
 

@@ -7,6 +7,8 @@ namespace {
 
 absl::string_view WhatItIs(Unsupported construct) {
   switch (construct) {
+    case Unsupported::kDslVersion:
+      return "versions of the DSL but 1.0.0 to 1.0.3";
     case Unsupported::kFork:
       return "concurrent branches";
     case Unsupported::kFor:

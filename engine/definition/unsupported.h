@@ -1,5 +1,6 @@
-// What this version reads and checks but does not run. A construct leaves this table when the
-// engine learns it; nothing else in the compiler has to change for the refusal to end.
+// What this version reads and checks but does not run: valid by the standard, and refused when it
+// is deployed. A construct leaves this table when the engine learns it; nothing else in the
+// compiler has to change for the refusal to end.
 #pragma once
 
 #include <string>
@@ -9,6 +10,7 @@
 namespace skald::definition {
 
 enum class Unsupported : uint8_t {
+  kDslVersion,
   kFork,
   kFor,
   kListen,

@@ -207,6 +207,7 @@ void Compiler::CompileReference(Draft& draft, Keyword keyword) {
   if (reference == nullptr) return;
   absl::StatusOr<Target> target = index_.Resolve(draft.location.resource, reference->AsString());
   if (!target.ok()) {
+    if (absl::IsNotFound(target.status())) ++missing_documents_;
     return AddError(draft, keyword,
                     absl::StrCat("'", std::string(reference->AsString()),
                                  "' leads nowhere: ", target.status().message()));

@@ -27,7 +27,12 @@ absl::StatusOr<Graph> Compiler::Compile() {
     if (errors_.size() >= kErrorsMax) break;
   }
   if (errors_.empty()) CheckLoops();
-  if (!errors_.empty()) return absl::InvalidArgumentError(absl::StrJoin(errors_, "; "));
+  if (!errors_.empty()) {
+    const bool all_missing = missing_documents_ == errors_.size();
+    return absl::Status(
+        all_missing ? absl::StatusCode::kNotFound : absl::StatusCode::kInvalidArgument,
+        absl::StrJoin(errors_, "; "));
+  }
   for (DynamicAnchor& anchor : graph_.anchors) {
     std::sort(anchor.nodes.begin(), anchor.nodes.end());
   }

@@ -22,7 +22,8 @@ class Compiler {
   // Neither argument is copied; both must outlive the compiler.
   Compiler(const Json& schema, const Options& options);
 
-  // Use once. INVALID_ARGUMENT names every place that is wrong.
+  // Use once. INVALID_ARGUMENT names every place that is wrong; NOT_FOUND, when documents that are
+  // not at hand are all that is.
   absl::StatusOr<Graph> Compile();
 
  private:
@@ -93,6 +94,7 @@ class Compiler {
   std::vector<bool> entered_;  // Resources of which some node is compiled.
   absl::flat_hash_map<std::string, uint32_t> anchor_ids_;
   std::vector<std::string> errors_;
+  size_t missing_documents_ = 0;  // errors that are references to them
 };
 
 }  // namespace skald::schema

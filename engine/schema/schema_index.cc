@@ -135,7 +135,8 @@ absl::Status SchemaIndex::AddResource(Location& location, const std::string& uri
     }
     absl::StatusOr<Vocabularies> found = FindDialect(std::string(dialect->AsString()));
     if (!found.ok()) {
-      return absl::InvalidArgumentError(
+      return absl::Status(
+          found.status().code(),
           absl::StrCat("At '", Describe(location), "/$schema': ", found.status().message()));
     }
     vocabularies = *found;
@@ -149,7 +150,7 @@ absl::StatusOr<Vocabularies> SchemaIndex::FindDialect(const std::string& uri) {
   if (resource == kStandardDialect) return kStandardVocabularies;
   const Json* metaschema = FindDocument(resource);
   if (metaschema == nullptr) {
-    return absl::InvalidArgumentError(
+    return absl::NotFoundError(
         absl::StrCat("the dialect '", uri, "' is neither 2020-12 nor in the registry"));
   }
   const Json* declared = metaschema->Find("$vocabulary");
@@ -223,7 +224,7 @@ absl::StatusOr<uint32_t> SchemaIndex::FindResource(const std::string& uri) {
     AddDocument(key, registry_.at(key)).status().IgnoreError();
     if (const auto found = open(); found != resource_by_uri_.end()) return found->second;
   }
-  return absl::InvalidArgumentError(absl::StrCat("no schema '", uri, "' is in the registry"));
+  return absl::NotFoundError(absl::StrCat("no schema '", uri, "' is in the registry"));
 }
 
 absl::StatusOr<Target> SchemaIndex::Resolve(uint32_t from_resource, absl::string_view reference) {

@@ -51,10 +51,11 @@ class SchemaIndex {
   SchemaIndex(const Json& root, const Registry& registry) : root_(root), registry_(registry) {}
 
   // Reads the root document and gives its place. INVALID_ARGUMENT for a broken `$id`, anchor or
-  // dialect.
+  // dialect, NOT_FOUND for a dialect that is not at hand.
   absl::StatusOr<Location> Open();
 
-  // Follows a `$ref`. INVALID_ARGUMENT when it leads nowhere or to a broken document.
+  // Follows a `$ref`. INVALID_ARGUMENT when it leads nowhere or to a broken document, NOT_FOUND
+  // when to one that is not at hand.
   absl::StatusOr<Target> Resolve(uint32_t from_resource, absl::string_view reference);
 
   // The place of the subschema `token` of `parent`, which may be a resource of its own.

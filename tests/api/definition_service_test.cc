@@ -90,6 +90,27 @@ TEST_F(DefinitionServiceTest, ValidateUsesTheCompiler) {
   EXPECT_GT(response.diagnostics(0).line(), 0u);
 }
 
+TEST_F(DefinitionServiceTest, ValidateTellsWhatCannotRunHere) {
+  v1::ValidateDefinitionRequest request;
+  request.set_text(
+      "document: {dsl: 1.0.3, namespace: a, name: b, version: 1.0.0}\n"
+      "do:\n  - x: {call: work}\n  - y: {run: {shell: {command: ls}}}\n");
+  for (const bool deployable : {false, true}) {
+    request.set_deployable(deployable);
+    grpc::ClientContext context;
+    v1::ValidateDefinitionResponse response;
+    ASSERT_TRUE(definitions()->ValidateDefinition(&context, request, &response).ok());
+    EXPECT_EQ(response.valid(), !deployable);
+    ASSERT_EQ(response.diagnostics_size(), 2);
+    EXPECT_THAT(response.diagnostics(0).message(), HasSubstr("no worker serves 'work'"));
+    EXPECT_THAT(response.diagnostics(1).message(), HasSubstr("'run' is not supported yet"));
+    for (const v1::Diagnostic& diagnostic : response.diagnostics()) {
+      EXPECT_EQ(diagnostic.severity(),
+                deployable ? v1::Diagnostic::SEVERITY_ERROR : v1::Diagnostic::SEVERITY_WARNING);
+    }
+  }
+}
+
 TEST_F(DefinitionServiceTest, GetGivesTheText) {
   grpc::ClientContext context;
   v1::GetDefinitionRequest request;

@@ -6,11 +6,14 @@ Method: the real program, with a server address at which nobody answers. Usage:
 local_verbs_test.py BIN_FOLDER
 """
 
+import glob
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import unittest
 
 BIN = "build/release/bin"
@@ -95,6 +98,156 @@ class EvalTest(Case):
         self.assertIn("--arg", self.skald("help", "eval").stdout)
         self.assertIn("  eval ", self.skald("help").stdout)
         self.assertIn("eval)", self.skald("completion", "bash").stdout)
+
+
+HEAD = "document: { dsl: '1.0.3', namespace: test, name: x, version: '1.0.0' }\n"
+RUNS = HEAD + "do:\n  - a: { call: work }\n"
+# Valid by the standard, more than this version runs.
+DOES_NOT_RUN = {
+    "fork": "do:\n  - a: { fork: { branches: [ { b: { set: { x: 1 } } } ] } }\n",
+    "for": "do:\n  - a: { for: { in: .xs }, do: [ { b: { set: { x: 1 } } } ] }\n",
+    "listen": "do:\n  - a: { listen: { to: { one: { with: { type: t } } } } }\n",
+    "emit": "do:\n  - a: { emit: { event: { with: { source: 'https://s', type: t } } } }\n",
+    "child": "do:\n  - a: { run: { workflow: { namespace: n, name: m, version: 1.0.0 } } }\n",
+    "script": "do:\n  - a: { run: { script: { language: js, source: { endpoint: 'file:///x.js' } } } }\n",
+    "http": "do:\n  - a: { call: http, with: { method: get, endpoint: 'https://127.0.0.1:1/x' } }\n",
+    "grpc": "do:\n  - a: { call: grpc, with: { proto: { endpoint: 'file:///x.proto' }, "
+            "service: { name: s, host: h }, method: m } }\n",
+    "catalog": "use: { catalogs: { c: { endpoint: 'https://127.0.0.1:1' } } }\n"
+               "do:\n  - a: { call: 'log:1.0.0@c' }\n",
+    "schema file": "input: { schema: { resource: { endpoint: 'file:///x.json' } } }\ndo: []\n",
+    "schema reference": "input: { schema: { document: { $ref: 'https://127.0.0.1:1/x' } } }\ndo: []\n",
+    "schedule": "schedule: { every: PT1M }\ndo: []\n",
+}
+INVALID = {
+    "no document": "do: []\n",
+    "no tasks": HEAD,
+    "misspelt": HEAD + "do:\n  - a: { cal: work }\n",
+    "two kinds": HEAD + "do:\n  - a: { set: { x: 1 }, wait: PT1S }\n",
+    "unknown target": HEAD + "do:\n  - a: { set: { x: 1 }, then: nowhere }\n",
+    "broken expression": HEAD + "do:\n  - a: { set: { x: '${ 1 + }' } }\n",
+    "in what does not run": HEAD + "do:\n  - a: { fork: { branch: [] } }\n",
+    "twice": HEAD + "do: []\ndo: []\n",
+    "no yaml": "document: [",
+    "nothing": "",
+}
+
+
+class ValidateDefinitionTest(Case):
+    def test_what_runs_is_valid(self):
+        path = self.write("x.yaml", RUNS)
+        for flags in ((), ("--deployable",), ("--served", "work", "--deployable")):
+            result = self.skald("validate", path, *flags)
+            self.assertEqual((result.stdout, result.stderr), (f"{path}: valid\n", ""))
+
+    def test_what_does_not_run_is_a_warning(self):
+        for name, body in DOES_NOT_RUN.items():
+            with self.subTest(name):
+                path = self.write("x.yaml", HEAD + body)
+                result = self.skald("validate", path)
+                self.assertEqual(result.stdout, f"{path}: valid\n")
+                self.assertIn("warning: ", result.stderr)
+                report = json.loads(self.skald("validate", path, "--deployable", "--json", exit_code=2).stdout)
+                self.assertFalse(report["valid"])
+                self.assertEqual([one["severity"] for one in report["diagnostics"]], ["error"])
+
+    def test_what_is_not_valid_is_an_error(self):
+        for name, text in INVALID.items():
+            with self.subTest(name):
+                result = self.skald("validate", self.write("x.yaml", text), exit_code=2)
+                self.assertIn("error: ", result.stderr)
+                self.assertEqual(result.stdout, "")
+
+    def test_unserved_functions(self):
+        path = self.write("x.yaml", RUNS)
+        self.assertIn("no worker serves 'work'", self.skald("validate", path, "--served", "b").stderr)
+        self.skald("validate", path, "--served", "b", "--deployable", exit_code=2)
+
+    def test_one_bad_file_among_good_ones(self):
+        good = self.write("good.yaml", RUNS)
+        bad = self.write("bad.yaml", INVALID["misspelt"])
+        result = self.skald("validate", bad, good, exit_code=2)
+        self.assertEqual(result.stdout, f"{good}: valid\n")
+        self.assertIn(f"{bad}:3:10: error: ", result.stderr)
+        self.assertEqual(self.skald("validate", "/nowhere.yaml", good, exit_code=2).stdout,
+                         f"{good}: valid\n")
+
+    def test_the_standards_own_definitions(self):
+        folder = os.environ.get("SKALD_CONFORMANCE_DIR")
+        if not folder:
+            self.skipTest("SKALD_CONFORMANCE_DIR is not set")
+        count = 0
+        standard = os.path.join(folder, "schema", "workflow.yaml")
+        for feature in glob.glob(os.path.join(folder, "ctk", "*.feature")):
+            with open(feature, encoding="utf-8") as file:
+                given = re.findall(r'Given a workflow with definition:\s*"""yaml\n(.*?)"""', file.read(), re.S)
+            for text in given:
+                count += 1
+                path = self.write("x.yaml", textwrap.dedent(text))
+                self.skald("validate", path)
+        self.assertGreater(count, 18)
+        result = self.skald("validate", "--schema", standard, "--input", '{"do": []}', exit_code=2)
+        self.assertIn("document", result.stderr)
+
+
+class ValidateValueTest(Case):
+    SCHEMA = """
+type: object
+required: [id, total]
+additionalProperties: false
+properties:
+  id: { type: string }
+  total: { type: number, minimum: 0 }
+  mail: { type: string, format: email }
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.schema = self.write("schema.yaml", self.SCHEMA)
+
+    def check(self, value, *flags, exit_code=0, **options):
+        return self.skald("validate", "--schema", self.schema, "--input", value, *flags,
+                          exit_code=exit_code, **options)
+
+    def test_a_value_that_fits(self):
+        for value in ('{"id": "a", "total": 1}', "@" + self.write("v.json", '{"id": "a", "total": 0.5}')):
+            self.assertEqual(self.check(value).stdout, "valid\n")
+        self.check("-", stdin='{"id": "a", "total": 1}')
+        self.assertEqual(json.loads(self.check('{"id": "a", "total": 1}', "--json").stdout),
+                         {"valid": True, "violations": []})
+
+    def test_every_violation_at_once(self):
+        value = '{"total": -1, "x~/y": 2}'
+        report = json.loads(self.check(value, "--json", exit_code=2).stdout)
+        self.assertFalse(report["valid"])
+        found = {(one["instance_pointer"], one["schema_pointer"], one["keyword"])
+                 for one in report["violations"]}
+        self.assertEqual(found, {("", "/required", "required"),
+                                 ("/total", "/properties/total/minimum", "minimum"),
+                                 ("/x~0~1y", "/additionalProperties", "additionalProperties")})
+        for one in report["violations"]:
+            self.assertTrue(one["message"].endswith("."), one)
+        lines = self.check(value, exit_code=2).stderr.splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertIn("[minimum at /properties/total/minimum]", lines[0])
+
+    def test_formats_when_wanted(self):
+        value = '{"id": "a", "total": 1, "mail": "nobody"}'
+        self.check(value)
+        self.assertIn("email", self.check(value, "--formats", exit_code=2).stderr)
+
+    def test_bad_schemas_values_and_usage(self):
+        self.check("{", exit_code=2)
+        self.schema = self.write("schema.json", '{"type": "strin"}')
+        self.assertIn("no JSON Schema", self.check("1", exit_code=2).stderr)
+        self.schema = self.write("schema.json", '{"type": "string", "type": "number"}')
+        self.assertIn("stands twice", self.check("1", exit_code=2).stderr)
+        self.schema = self.write("schema.json", '{"$ref": "https://127.0.0.1:1/x"}')
+        self.assertIn("registry", self.check("1", exit_code=2).stderr)
+        self.skald("validate", "--schema", self.schema, exit_code=2)
+        self.skald("validate", "--input", "1", exit_code=2)
+        self.skald("validate", exit_code=2)
+        self.skald("validate", "x.yaml", "--schema", self.schema, "--input", "1", exit_code=2)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-// What is read, checked and then refused: one finding that names the construct, and no other.
+// What is read, checked and then refused, though it is valid: one finding that names the construct,
+// and no other.
 #include <string>
 
 #include "gmock/gmock.h"
@@ -14,8 +15,11 @@ TEST_P(NotSupported, IsTheOnlyFinding) {
   const BadCase& bad = GetParam();
   const CompileResult result = Compile(bad.text);
   EXPECT_FALSE(result.ok());
+  EXPECT_FALSE(result.status().ok());
+  EXPECT_TRUE(result.valid());
   ASSERT_EQ(result.diagnostics.size(), 1u) << Findings(result) << "\nin\n" << bad.text;
   const Diagnostic& found = result.diagnostics[0];
+  EXPECT_EQ(found.severity, Diagnostic::Severity::kUnsupported);
   EXPECT_EQ(found.line, bad.line);
   EXPECT_EQ(found.column, bad.column);
   EXPECT_EQ(found.pointer, bad.pointer);
@@ -111,7 +115,19 @@ INSTANTIATE_TEST_SUITE_P(
             "/input/schema/resource", "'resource' is not supported yet"),
         Bad("SchemaFormat",
             "input: {schema: {format: 'avro:1.0', document: {type: record}}}\ndo: []\n", 6, 26,
-            "/input/schema/format", "'avro:1.0' is not supported yet")),
+            "/input/schema/format", "'avro:1.0' is not supported yet"),
+        Bad("SchemaElsewhere", "input: {schema: {document: {$ref: 'https://x/y.json'}}}\ndo: []\n",
+            6, 28, "/input/schema/document", "this version does not fetch schemas: At '/$ref'"),
+        Bad("SchemaDialect",
+            "output: {schema: {document: {$schema: 'http://json-schema.org/draft-07/schema#'}}}\n"
+            "do: []\n",
+            6, 29, "/output/schema/document", "this version does not fetch schemas: At '/$schema'"),
+        BadCase{"OldDsl",
+                "document:\n  dsl: 0.9.0\n  namespace: a\n  name: b\n  version: 1.0.0\ndo: []\n", 2,
+                8, "/document/dsl", "'0.9.0' is not supported yet by this version (versions of"},
+        BadCase{"NewDsl",
+                "document:\n  dsl: 1.1.0\n  namespace: a\n  name: b\n  version: 1.0.0\ndo: []\n", 2,
+                8, "/document/dsl", "'1.1.0' is not supported yet"}),
     BadCaseName());
 
 TEST(NotSupportedYet, DeclarationsAloneAreFine) {

@@ -226,10 +226,8 @@ TEST(Schema, MistakesAreRefusedWithTheirPlace) {
       {R"({"patternProperties": {"[": true}})", "is not closed"},
       {R"({"$ref": "#/nowhere"})", "leads nowhere"},
       {R"({"$ref": "#nowhere"})", "no anchor 'nowhere'"},
-      {R"({"$ref": "https://example.org/unknown"})", "registry"},
       {R"({"$ref": "#"})", "refers to itself without end"},
       {R"({"allOf": [{"anyOf": [{"$ref": "#"}, true]}]})", "refers to itself without end"},
-      {R"({"$schema": "http://json-schema.org/draft-07/schema#"})", "dialect"},
       {R"({"$id": "x#y"})", "$id"},
       {R"({"$anchor": "1"})", "$anchor"},
       {R"({"$defs": {"a": {"$anchor": "x"}, "b": {"$anchor": "x"}}})", "is an anchor already"},
@@ -255,6 +253,19 @@ TEST(Schema, MistakesAreRefusedWithTheirPlace) {
   EXPECT_THAT(Schema::Compile(Parsed(R"({"minimum": "1", "not": {"maximum": "2"}})")),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        ::testing::AllOf(HasSubstr("/minimum"), HasSubstr("/not/maximum"))));
+}
+
+TEST(Schema, WhatIsNotAtHandIsToldFromWhatIsWrong) {
+  for (const auto& [schema, message] :
+       {std::pair(R"({"$ref": "https://example.org/unknown"})", "registry"),
+        std::pair(R"({"items": {"$ref": "a"}, "not": {"$ref": "b.json#/c"}})", "'b.json'"),
+        std::pair(R"({"$schema": "http://json-schema.org/draft-07/schema#"})", "dialect")}) {
+    EXPECT_THAT(Schema::Compile(Parsed(schema)),
+                StatusIs(absl::StatusCode::kNotFound, HasSubstr(message)))
+        << schema;
+  }
+  EXPECT_THAT(Schema::Compile(Parsed(R"({"$ref": "https://example.org/x", "type": "int"})")),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("registry")));
 }
 
 TEST(Schema, VocabulariesOfADialectDecideWhatIsAKeyword) {
