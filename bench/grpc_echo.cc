@@ -31,7 +31,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Options {
-  int seconds = 3;
+  double seconds = 3;
   int bytes = 200;
   bool json = false;
 };
@@ -214,7 +214,7 @@ Result Measure(v1::EchoService::Stub& stub, const Mode& mode, const Options& opt
   }
   const Clock::time_point begin = Clock::now();
   for (const auto& caller : callers) caller->Start();
-  std::this_thread::sleep_for(std::chrono::seconds(options.seconds));
+  std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
   stop = true;
   for (const auto& caller : callers) caller->Join();
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -255,7 +255,7 @@ void PrintJson(const std::vector<Result>& results, const Options& options) {
   report.Add("benchmark", Json::String("grpc_echo"));
   report.Add("cores", Json::Int(std::thread::hardware_concurrency()));
   report.Add("bytes", Json::Int(options.bytes));
-  report.Add("seconds", Json::Int(options.seconds));
+  report.Add("seconds", Json::Double(options.seconds));
   report.Add("results", std::move(rows).Build());
   absl::PrintF("%s\n", std::move(report).Build().ToPrettyText());
 }
@@ -266,7 +266,7 @@ bool ParseOptions(int argc, char** argv, Options& options) {
     if (argument == "--json") {
       options.json = true;
     } else if (absl::ConsumePrefix(&argument, "--seconds=")) {
-      if (!absl::SimpleAtoi(argument, &options.seconds) || options.seconds < 1) return false;
+      if (!absl::SimpleAtod(argument, &options.seconds) || options.seconds <= 0) return false;
     } else if (absl::ConsumePrefix(&argument, "--bytes=")) {
       if (!absl::SimpleAtoi(argument, &options.bytes) || options.bytes < 0) return false;
     } else {
