@@ -314,7 +314,8 @@ def chosen_rows(only):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="tools/bench", description="Measures Skald on this machine.")
-    parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the programs")
+    parser.add_argument("--bin", type=pathlib.Path, default="build/release/bin",
+                        help="folder of programs that are built already (build/release/bin, built before)")
     parser.add_argument("--out", type=pathlib.Path, help="the report as JSON (BIN/../bench/report.json)")
     parser.add_argument("--dir", type=pathlib.Path, default=os.environ.get("SKALD_BENCH_DIR", "/tmp"),
                         help="where data is written and synced: its disk is what is measured")
@@ -324,7 +325,7 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="tiny sizes: only shows that everything runs")
     parser.add_argument("--list", action="store_true", help="name the rows and end")
     options = parser.parse_args()
-    options.bin = options.bin.resolve()
+    options.bin = pathlib.Path(options.bin).resolve()
     options.dir = pathlib.Path(options.dir).resolve()
     options.out = options.out or options.bin.parent / "bench" / "report.json"
     options.repetitions = options.repetitions or (1 if options.quick else 5)

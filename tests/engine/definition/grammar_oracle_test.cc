@@ -47,9 +47,7 @@ std::vector<Diagnostic> GrammarErrors(const std::string& text) {
 
 // Checks of ours beyond the schema, by what their messages say.
 bool IsStricterOnPurpose(const Diagnostic& error) {
-  for (const char* part : {"/metadata/saga", "/document/dsl"}) {
-    if (absl::StrContains(error.pointer, part)) return true;
-  }
+  if (absl::StrContains(error.pointer, "/metadata/saga")) return true;
   for (const char* words :
        {"a number of units", "a number of retries", "whole numbers", "too long",
         "more than 18 digits", "JSON pointer", "the arguments of 'compensate:1.0.0@default'"}) {

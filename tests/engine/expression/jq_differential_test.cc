@@ -1,7 +1,8 @@
 // Goal: programs mean what they mean to jq. Method: random programs on random inputs are run by the
 // jq and gojq that are installed; where these two agree, our results must be the same and we must
-// fail when they fail. Skipped where one of them is missing. The seed is printed; SKALD_SEED
-// replays it, SKALD_PROGRAMS sets how many are tried.
+// fail when they fail. Without gojq, programs that catch errors are left out: jq 1.6 also catches
+// what is raised after the part that `try` and `?` guard. Skipped where there is no jq. The seed is
+// printed; SKALD_SEED replays it, SKALD_PROGRAMS sets how many are tried.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -13,6 +14,7 @@
 
 #include <unistd.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -201,8 +203,17 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
 }
 
+bool IsInstalled(const char* tool) {
+  return std::system(absl::StrCat("command -v ", tool, " >/dev/null 2>&1").c_str()) == 0;
+}
+
+bool CatchesErrors(absl::string_view program) {
+  return absl::StrContains(program, "?") || absl::StrContains(program, "try ");
+}
+
 TEST(JqDifferentialTest, RandomProgramsMeanTheSame) {
-  if (std::system("command -v jq gojq >/dev/null 2>&1") != 0) GTEST_SKIP() << "no jq or gojq";
+  if (!IsInstalled("jq")) GTEST_SKIP() << "no jq";
+  const bool has_gojq = IsInstalled("gojq");
   const uint64_t seed = FromEnvironment("SKALD_SEED", 1);
   const uint64_t count = FromEnvironment("SKALD_PROGRAMS", 200);
   std::string folder = ::testing::TempDir() + "/jq_differential_XXXXXX";
@@ -212,17 +223,18 @@ TEST(JqDifferentialTest, RandomProgramsMeanTheSame) {
     Generator generator(seed + i);
     const std::string program = generator.Program(3);
     const std::string input = generator.Value(3);
+    if (!has_gojq && CatchesErrors(program)) continue;
     std::ofstream(folder + "/program") << program;
     std::ofstream(folder + "/input") << input;
     const Outcome jq = RunTool("jq", folder);
-    if (!jq.understood || !(jq == RunTool("gojq", folder))) continue;
+    if (!jq.understood || (has_gojq && !(jq == RunTool("gojq", folder)))) continue;
     ++compared;
     const Outcome ours = RunOurs(program, input);
     EXPECT_EQ(ours.results, jq.results) << "seed " << seed + i << "\n" << program << "\n" << input;
     EXPECT_EQ(ours.failed, jq.failed) << "seed " << seed + i << "\n" << program << "\n" << input;
   }
   std::cout << "seed " << seed << ": " << compared << " of " << count << " programs compared\n";
-  EXPECT_GT(compared, count / 2);
+  EXPECT_GT(compared, count / (has_gojq ? 2 : 4));
 }
 
 }  // namespace
