@@ -20,9 +20,12 @@ constexpr size_t kShownTextMax = 200;
 absl::Status WithExpression(const absl::Status& status, absl::string_view text, uint32_t offset) {
   absl::string_view shown = text.substr(0, kShownTextMax);
   while (!IsValidUtf8(shown)) shown.remove_suffix(1);
-  absl::Status told(status.code(), absl::StrCat(status.message(), " in the expression '", shown,
-                                                shown.size() < text.size() ? "...'" : "'"));
-  return offset == kNoOffset ? told : WithPlace(std::move(told), Lexer(text).PlaceAt(offset));
+  std::string message = absl::StrCat(status.message(), " in the expression '", shown,
+                                     shown.size() < text.size() ? "...'" : "'");
+  if (offset == kNoOffset) return absl::Status(status.code(), message);
+  const ErrorPlace place = Lexer(text).PlaceAt(offset);
+  absl::StrAppend(&message, " (line ", place.line, ", column ", place.column, ")");
+  return WithPlace(absl::Status(status.code(), message), place);
 }
 
 }  // namespace

@@ -66,8 +66,8 @@ class Expression {
                                             const CompileOptions& options = {});
 
   // The first result. INVALID_ARGUMENT: there was none, or evaluation failed (message as jq words
-  // it, with the expression; PlaceOfError tells what in it failed). RESOURCE_EXHAUSTED: the budget
-  // was used up.
+  // it, with the expression and the place in it that failed, which PlaceOfError gives too).
+  // RESOURCE_EXHAUSTED: the budget was used up.
   absl::StatusOr<Json> First(const Json& input, const Environment& environment) const;
 
   // Calls `result` for each result in order until it returns false. Errors as First; results before

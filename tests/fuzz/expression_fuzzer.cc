@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -19,10 +20,16 @@ namespace {
 
 constexpr Budget kSmallBudget = {.steps_max = 20'000, .bytes_max = 1 << 20};
 
+// An error's place lies in the text, or right behind it.
+void CheckPlace(const absl::Status& status, absl::string_view text) {
+  const std::optional<ErrorPlace> place = PlaceOfError(status);
+  SKALD_CHECK(!place.has_value() || (place->offset <= text.size() && place->column > 0));
+}
+
 void EvaluateOn(absl::string_view text, const Json& input) {
   const absl::StatusOr<Expression> expression =
       Expression::Compile(text, {.variables = {"input", "context"}});
-  if (!expression.ok()) return;
+  if (!expression.ok()) return CheckPlace(expression.status(), text);
   const auto give = [&input](absl::string_view) { return input; };
   const absl::FunctionRef<Json(absl::string_view)> variable = give;
   const Environment environment = {.variable = &variable, .budget = kSmallBudget};
@@ -32,6 +39,7 @@ void EvaluateOn(absl::string_view text, const Json& input) {
   });
   SKALD_CHECK(status.ok() || absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status));
   SKALD_CHECK(IsValidUtf8(status.message()));
+  CheckPlace(status, text);
 }
 
 void FillTemplate(absl::string_view text, const Json& input) {

@@ -168,6 +168,13 @@ TEST(ExpressionTest, CompileErrorsTellThePlace) {
   EXPECT_FALSE(Expression::Compile("\"\xFF\"").ok());
 }
 
+TEST(ExpressionTest, TextsOfFailuresHaveExpressionPlaceAndKind) {
+  const absl::Status status =
+      Expression::Compile("\n.a | keys")->First(Json::EmptyObject(), {}).status();
+  EXPECT_EQ(status.message(),
+            "null (null) has no keys in the expression '\n.a | keys' (line 2, column 6)");
+}
+
 TEST(ExpressionTest, FailuresTellThePlace) {
   struct Case {
     const char* program;
