@@ -269,7 +269,7 @@ class Machine {
   int64_t labels_ = 0;        // Makes each activation of a label unique.
   int64_t break_target_ = 0;  // Of the kBreak under way.
   bool fatal_ = false;
-  Json error_;  // Of the kError under way.
+  Json error_;                         // Of the kError under way.
   uint32_t error_offset_ = kNoOffset;  // Where in the text it, or the kFatal under way, was raised.
   absl::Status status_;
   std::vector<Json> globals_;

@@ -49,8 +49,8 @@ class Schema {
   Schema() = default;
 
   // INVALID_ARGUMENT: not a schema, or a reference that leads nowhere or back to itself; the
-  // message names every such place by its pointer. NOT_FOUND: all that is wrong is that the registry
-  // lacks documents or dialects that it refers to.
+  // message names every such place by its pointer. NOT_FOUND: all that is wrong is that the
+  // registry lacks documents or dialects that it refers to.
   static absl::StatusOr<Schema> Compile(const Json& schema, const Options& options = {});
 
   // True when `value` fits; the fastest way to ask.

@@ -1,5 +1,5 @@
-// The definitions of the standard's own conformance kit: all are valid; those of constructs that run
-// must compile; the others must be refused for that alone.
+// The definitions of the standard's own conformance kit: all are valid; those of constructs that
+// run must compile; the others must be refused for that alone.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
