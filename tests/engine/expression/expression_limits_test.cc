@@ -218,7 +218,7 @@ TEST(ExpressionLimitsTest, ReductionsGrowInPlace) {
 }
 
 // Sanitizers make frames several times larger.
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr size_t kSmallStack = 4 << 20;
 #else
 constexpr size_t kSmallStack = 1 << 20;
