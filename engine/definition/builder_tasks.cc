@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/definition/builder.h"
 #include "engine/definition/grammar.h"
+#include "engine/definition/names.h"
 #include "engine/definition/suggest.h"
 #include "engine/definition/unsupported.h"
 
@@ -64,6 +65,10 @@ std::vector<NodeIndex> Builder::BuildList(const Value& list, const Surroundings&
       diagnostics_.Error(item.task.key_place(), item.task.pointer(),
                          absl::StrCat("a task '", item.name, "' is in this list already, at ",
                                       it->second.ToString(), "; 'then' needs names that differ"));
+    }
+    if (const std::string problem = ProblemOfName(item.name); !problem.empty()) {
+      diagnostics_.Error(item.task.key_place(), item.task.pointer(),
+                         absl::StrCat("the name of a task ", problem));
     }
     if (IsFlowWord(item.name)) {
       diagnostics_.Error(
@@ -175,6 +180,11 @@ void Builder::BuildCallee(Node& node, const Value& callee, const std::string& fu
   node.kind = NodeKind::kCallWorker;
   if (node.function.empty()) {
     diagnostics_.Error(callee.place(), callee.pointer(), "the name of a function is missing");
+    return;
+  }
+  if (const std::string problem = ProblemOfName(node.function); !problem.empty()) {
+    diagnostics_.Error(callee.place(), callee.pointer(),
+                       absl::StrCat("the name of a function ", problem));
     return;
   }
   // Inside the body of an entry its own name means the worker function.

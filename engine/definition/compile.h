@@ -55,7 +55,8 @@ struct CompileResult {
   bool ok() const { return program != nullptr; }
   // There is no error. What is valid may still be more than this version runs.
   bool valid() const;
-  // OK, or INVALID_ARGUMENT whose message lists what is wrong and what cannot run.
+  // OK, or DEFINITION_INVALID with each error, and each thing that cannot run, in its message and as
+  // a violation: pointer and place.
   absl::Status status() const;
 };
 

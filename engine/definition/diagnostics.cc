@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "base/errors.h"
 
 namespace skald::definition {
 
@@ -27,12 +28,17 @@ bool CompileResult::valid() const {
 absl::Status CompileResult::status() const {
   if (ok()) return absl::OkStatus();
   std::string text;
+  std::vector<std::pair<std::string, std::string>> violations;
   for (const Diagnostic& diagnostic : diagnostics) {
     if (diagnostic.severity == Diagnostic::Severity::kWarning) continue;
     if (!text.empty()) text += "\n";
     text += diagnostic.ToString();
+    const Place place{diagnostic.line, diagnostic.column};
+    violations.emplace_back(diagnostic.pointer,
+                            absl::StrCat(place.line > 0 ? absl::StrCat(place.ToString(), ": ") : "",
+                                         diagnostic.message));
   }
-  return absl::InvalidArgumentError(text);
+  return DefinitionInvalidError(text, std::move(violations));
 }
 
 void DiagnosticSink::Error(Place place, absl::string_view pointer, absl::string_view message) {

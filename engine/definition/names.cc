@@ -108,6 +108,20 @@ bool IsJsonPointer(absl::string_view text) {
   return true;
 }
 
+std::string ProblemOfName(absl::string_view text) {
+  // As the API bounds ids: a worker could not ask for a longer one.
+  constexpr size_t kNameBytesMax = 256;
+  if (text.size() > kNameBytesMax) {
+    return absl::StrCat("has ", text.size(), " bytes; at most ", kNameBytesMax, " are allowed");
+  }
+  for (const char c : text) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
+      return "must not contain control characters";
+    }
+  }
+  return "";
+}
+
 std::string AppendPointer(absl::string_view pointer, absl::string_view token) {
   if (token.find_first_of("~/") == absl::string_view::npos) {
     return absl::StrCat(pointer, "/", token);

@@ -29,6 +29,10 @@ bool IsJsonPointer(absl::string_view text);
 // The name of a host as the standard's schema takes it for gRPC services.
 bool IsHost(absl::string_view text);
 
+// What keeps the name of a task or a worker function from being used as one in requests, or empty:
+// such names are at most 256 bytes and have no control characters.
+std::string ProblemOfName(absl::string_view text);
+
 // `pointer` with one more token, escaped.
 std::string AppendPointer(absl::string_view pointer, absl::string_view token);
 std::string AppendPointer(absl::string_view pointer, size_t index);

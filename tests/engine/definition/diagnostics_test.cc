@@ -1,6 +1,7 @@
 // Findings as people read them: all at once, in order of place, each once.
 #include <string>
 
+#include "base/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/engine/definition/definition_testing.h"
@@ -12,6 +13,7 @@ namespace {
 using ::skald::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 TEST(Diagnostics, ComeAllAtOnceInOrderOfPlace) {
   const CompileResult result = Compile(R"(document:
@@ -35,6 +37,12 @@ do:
   EXPECT_THAT(result.status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("line 9, column 24 (/do/0/a/then): no task 'nowhere'")));
+  const std::optional<ErrorInfo> info = GetErrorInfo(result.status());
+  ASSERT_TRUE(info.has_value());
+  EXPECT_EQ(info->reason, ErrorReason::kDefinitionInvalid);
+  ASSERT_EQ(info->violations.size(), places.size());
+  EXPECT_THAT(info->violations[2],
+              Pair("/do/0/a/then", HasSubstr("line 9, column 24: no task 'nowhere'")));
 }
 
 TEST(Diagnostics, OfAGoodDefinitionAreNone) {
