@@ -224,7 +224,8 @@ class Opening {
     if (identity.format_version() != kDataFormatVersion) {
       return absl::FailedPreconditionError(absl::StrCat(
           "the event log in ", options_.path, " has format version ", identity.format_version(),
-          ", and this build reads version ", kDataFormatVersion));
+          ", and this build reads version ", kDataFormatVersion,
+          ". Nothing was changed: open it with a build that reads its version"));
     }
     if (identity.store_id().size() != 16 ||
         identity.partition_count() != database_->partitions.size()) {

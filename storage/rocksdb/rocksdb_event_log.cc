@@ -23,6 +23,9 @@
 namespace skald::storage {
 namespace {
 
+constexpr absl::string_view kMend =
+    ". To mend it, restore the data directory from a backup or a replica";
+
 // Counts what RocksDB's background threads write.
 class WriteCounter : public rocksdb::EventListener {
  public:
@@ -50,7 +53,7 @@ class RocksDbCursor : public LogCursor {
     commits_->SeekForPrev(LogKey(start));
     if (!commits_->Valid() && commits_->status().ok()) commits_->SeekToFirst();
     if (!commits_->Valid()) {
-      Fail(FromRocksDb(commits_->status(), "read the event log"));
+      Fail(Outcome(start));
       return;
     }
     // Nothing is known of what stands before; the first commit of all begins at 1.
@@ -77,7 +80,7 @@ class RocksDbCursor : public LogCursor {
     SKALD_CHECK(valid_);
     commits_->Next();
     if (!commits_->Valid()) {
-      Fail(FromRocksDb(commits_->status(), "read the event log"));
+      Fail(Outcome(next_));
       return;
     }
     absl::StatusOr<CommitPlace> place = Place();
@@ -103,28 +106,35 @@ class RocksDbCursor : public LogCursor {
     next_ = place.last().Next();
   }
 
+  // The end of the log, or why reading ended where `expected` should stand.
+  absl::Status Outcome(Position expected) const {
+    const absl::Status status = FromRocksDb(commits_->status(), "read the event log");
+    if (!absl::IsDataLoss(status)) return status;
+    return absl::DataLossError(absl::StrCat("partition ", partition_.value(), ", position ",
+                                            expected.value(), " or after: ", status.message(),
+                                            kMend));
+  }
+
   // Where the record under the iterator says it stands, checked against its key.
   absl::StatusOr<CommitPlace> Place() const {
     SKALD_ASSIGN_OR_RETURN(const Position key, ParseLogKey(FromSlice(commits_->key())));
     absl::StatusOr<CommitPlace> place = PeekCommitPlace(FromSlice(commits_->value()));
     if (!place.ok()) {
       return absl::DataLossError(absl::StrCat("partition ", partition_.value(), ", position ",
-                                              key.value(), ": ", place.status().message()));
+                                              key.value(), ": ", place.status().message(), kMend));
     }
     if (place->first != key || place->partition != partition_) {
       return absl::DataLossError(absl::StrCat(
           "partition ", partition_.value(), ", position ", key.value(), ": the commit there is of ",
-          "partition ", place->partition.value(), ", position ", place->first.value()));
+          "partition ", place->partition.value(), ", position ", place->first.value(), kMend));
     }
     return place;
   }
 
   absl::Status Missing(Position expected, Position found) const {
-    return absl::DataLossError(absl::StrCat("partition ", partition_.value(),
-                                            ": expected a commit at position ", expected.value(),
-                                            ", but the next one is at ", found.value(),
-                                            ": commits are missing. To mend it, restore the data "
-                                            "directory from a backup or a replica"));
+    return absl::DataLossError(absl::StrCat(
+        "partition ", partition_.value(), ": expected a commit at position ", expected.value(),
+        ", but the next one is at ", found.value(), ": commits are missing", kMend));
   }
 
   const PartitionId partition_;
@@ -144,7 +154,11 @@ absl::StatusOr<Position> RecoverLastPosition(const LogDatabase& database, Partit
   {
     const std::unique_ptr<rocksdb::Iterator> commits(db.NewIterator(LogReadOptions(), family));
     commits->SeekToLast();
-    SKALD_RETURN_IF_ERROR(FromRocksDb(commits->status(), "read the log's end"));
+    if (const absl::Status end = FromRocksDb(commits->status(), "read the log's end"); !end.ok()) {
+      return absl::Status(end.code(),
+                          absl::StrCat("partition ", partition.value(), ": ", end.message(),
+                                       absl::IsDataLoss(end) ? kMend : ""));
+    }
     if (!commits->Valid()) return Position(0);
     SKALD_ASSIGN_OR_RETURN(const Position last_first, ParseLogKey(FromSlice(commits->key())));
     SKALD_RETURN_IF_ERROR(DecodeCommit(FromSlice(commits->value())).status());

@@ -27,6 +27,22 @@ constexpr uint32_t kViewsFormatVersion = 1;
 constexpr absl::string_view kMend =
     ". Nothing is lost: delete the folder, and the views are folded from the log again";
 
+// Left in the folder when a row could not be read, so that the next opening finds the damage which
+// RocksDB only finds by reading.
+constexpr char kDamagedFile[] = "/DAMAGED";
+
+// What reading rows gave. After damage the folder is marked, and the error says how it is mended.
+absl::Status ReadOutcome(rocksdb::DB& db, const rocksdb::Status& status, absl::string_view doing) {
+  absl::Status result = FromRocksDb(status, doing);
+  if (!absl::IsDataLoss(result)) return result;
+  // Without the mark the operator has to delete the folder, as the error says.
+  rocksdb::WriteStringToFile(db.GetEnv(), result.ToString(), db.GetName() + kDamagedFile)
+      .PermitUncheckedError();
+  return absl::DataLossError(
+      absl::StrCat(result.message(), ". Nothing is lost: start the server again and the views are ",
+                   "folded from the log anew; if not, delete ", db.GetName(), " before"));
+}
+
 std::string IdentityKey() { return KeyBuilder(Table::kIdentity, PartitionId(0)).Build(); }
 
 absl::StatusOr<std::optional<std::string>> GetRow(rocksdb::DB& db,
@@ -35,7 +51,7 @@ absl::StatusOr<std::optional<std::string>> GetRow(rocksdb::DB& db,
   rocksdb::PinnableSlice value;
   const rocksdb::Status status = db.Get(options, db.DefaultColumnFamily(), ToSlice(key), &value);
   if (status.IsNotFound()) return std::nullopt;
-  SKALD_RETURN_IF_ERROR(FromRocksDb(status, "read a view row"));
+  SKALD_RETURN_IF_ERROR(ReadOutcome(db, status, "read a view row"));
   return std::string(value.data(), value.size());
 }
 
@@ -50,7 +66,7 @@ absl::Status ScanRows(rocksdb::DB& db, rocksdb::ReadOptions options, absl::strin
   for (rows->Seek(ToSlice(begin)); rows->Valid(); rows->Next()) {
     if (!row(FromSlice(rows->key()), FromSlice(rows->value()))) break;
   }
-  return FromRocksDb(rows->status(), "scan view rows");
+  return ReadOutcome(db, rows->status(), "scan view rows");
 }
 
 absl::StatusOr<Position> GetApplied(rocksdb::DB& db, const rocksdb::ReadOptions& options,
@@ -149,8 +165,17 @@ absl::StatusOr<std::unique_ptr<RocksDbViews>> RocksDbViews::Open(
   auto state = std::make_unique<State>();
   SKALD_ASSIGN_OR_RETURN(state->lock, DatabaseLock::Acquire(env, options.path));
   if (exists) {
+    std::string damage;
+    if (rocksdb::ReadFileToString(&env, options.path + kDamagedFile, &damage).ok()) {
+      return absl::DataLossError(damage);
+    }
     // A torn tail costs the last flush at most; what was cut is folded again.
-    SKALD_RETURN_IF_ERROR(CheckManifest(env, options.path).status());
+    const absl::Status manifest = CheckManifest(env, options.path).status();
+    if (absl::IsDataLoss(manifest)) {
+      return absl::DataLossError(
+          absl::StrCat("the list of tables in ", options.path, " is damaged", kMend));
+    }
+    SKALD_RETURN_IF_ERROR(manifest);
   }
   rocksdb::Options db_options =
       ViewsDatabaseOptions(options.env, options.write_buffer_bytes, options.block_cache_bytes);

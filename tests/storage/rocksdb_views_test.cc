@@ -21,6 +21,7 @@ namespace {
 using ::skald::testing::IsOkAndHolds;
 using ::skald::testing::StatusIs;
 using ::skald::testing::TempFolder;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr PartitionId kFirst{0};
@@ -82,6 +83,35 @@ TEST_F(RocksDbViewsTest, DamageIsDataLossAndCanBeDeleted) {
   EXPECT_FALSE(std::filesystem::exists(options_.path));
   EXPECT_OK(RocksDbViews::Destroy(options_.path)) << "nothing to delete";
   EXPECT_THAT(OpenViews()->AppliedPosition(kFirst), IsOkAndHolds(Position(0)));
+}
+
+// RocksDB finds a damaged block when it is read, long after opening.
+TEST_F(RocksDbViewsTest, DamagedRowIsDataLossAndTheNextOpeningKnows) {
+  {
+    const auto views = OpenViews();
+    const std::vector<RowChange> rows = {{Key(1), std::string(100'000, 'r')}};
+    ASSERT_OK(views->Apply(kFirst, rows, Position(1)));
+    ASSERT_OK(views->Flush());
+  }
+  std::filesystem::path newest;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.path)) {
+    if (entry.path().extension() == ".sst" && entry.path() > newest) newest = entry.path();
+  }
+  {
+    std::fstream file(newest, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(10);
+    file.put('!');
+  }
+  {
+    const auto views = OpenViews();
+    EXPECT_THAT(views->Get(Key(1)).status(),
+                StatusIs(absl::StatusCode::kDataLoss,
+                         AllOf(HasSubstr(newest.filename().string()),
+                               HasSubstr("start the server again"), HasSubstr(options_.path))));
+  }
+  EXPECT_THAT(RocksDbViews::Open(options_).status(), StatusIs(absl::StatusCode::kDataLoss));
+  ASSERT_OK(RocksDbViews::Destroy(options_.path, nullptr));
+  EXPECT_THAT(OpenViews()->Get(Key(1)), IsOkAndHolds(std::nullopt));
 }
 
 TEST_F(RocksDbViewsTest, OtherFormatIsDataLoss) {
