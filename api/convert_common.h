@@ -19,7 +19,8 @@ Micros ToMicros(const google::protobuf::Duration& proto, Micros max);
 
 void SetPosition(const runtime::LogPosition& position, v1::LogPosition& proto);
 
-// An error object of the engine, and the other way round; there what is empty is left out.
+// An error object of the engine, and the other way round; there what is empty is left out, and what
+// is very long is cut.
 void SetProblem(const Json& error, v1::Problem& proto);
 Json ProblemToJson(const v1::Problem& problem);
 

@@ -24,6 +24,9 @@ struct ServerOptions {
   // Items of one StartSagas stream whose results are not written yet; past it the stream is not
   // read.
   size_t start_items_max = 8'192;
+  // Bytes of results of such a stream that are not written yet; past it the stream is not read, and
+  // sagas that were waited for are fetched again when there is room.
+  size_t start_bytes_max = 8 << 20;
   // Answers and results of one worker that are not written yet; past it the stream is not read.
   size_t worker_answers_max = 16'384;
   // Answers, heartbeats and tokens in one frame, and held tokens of a hello.

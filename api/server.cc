@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "grpc/grpc.h"
@@ -40,6 +42,21 @@ void SetChannelArguments(const ServerOptions& options, grpc::ServerBuilder& buil
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
 }
 
+// gRPC would take a port modulo 65536, and listen where nobody looks.
+absl::Status CheckPort(absl::string_view address) {
+  if (absl::StartsWith(address, "unix:")) return absl::OkStatus();
+  constexpr int kPortMax = 65'535;
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon != absl::string_view::npos && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
+      port >= 0 && port <= kPortMax) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("Cannot listen on '", address,
+                                                 "': expected HOST:PORT with a port of 0 to ",
+                                                 kPortMax, ", or unix:PATH"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(runtime::Engine& engine,
@@ -60,6 +77,7 @@ Server::Server(runtime::Engine& engine, ServerOptions options)
       admin_service_(context_) {}
 
 absl::Status Server::Listen() {
+  SKALD_RETURN_IF_ERROR(CheckPort(options_.address));
   // gRPC's library stays up until the process ends: when its last user goes, it may wait ten
   // seconds for its backup poller, which a stopping server should not.
   static const bool is_kept_up = [] {

@@ -15,6 +15,14 @@ namespace skald::api {
 namespace {
 
 constexpr int kFrameItemsMax = 1'000;
+// A frame of results stays under the 4 MiB that a client takes by default, with the last result.
+constexpr size_t kFrameBytes = 1 << 20;
+
+// Only a saga is worth measuring.
+size_t BytesOf(const v1::StartSagasResponse::Result& result) {
+  constexpr size_t kSmall = 256;
+  return result.has_started() && result.started().has_saga() ? result.ByteSizeLong() : kSmall;
+}
 
 }  // namespace
 
@@ -109,27 +117,58 @@ void StartStream::WaitForItem(uint64_t item_id, Timestamp deadline, runtime::Com
     MutexLock lock(mutex_);
     const uint64_t wait_id = next_wait_++;
     const SagaKey key = reply.saga;
-    wait = std::make_shared<SagaWait>(
-        context_.engine, key,
-        [self = shared_from_this(), item_id, wait_id,
-         reply = std::move(reply)](absl::StatusOr<saga::SagaView> view) {
-          {
-            MutexLock inner(self->mutex_);
-            self->waits_.erase(wait_id);
-          }
-          if (!view.ok()) {
-            self->AddError(item_id, view.status());
-            return;
-          }
-          Result result;
-          result.set_item_id(item_id);
-          SetStarted(reply, *result.mutable_started());
-          SetSaga(*view, SagaDetail::kFull, *result.mutable_started()->mutable_saga());
-          self->AddResult(std::move(result));
-        });
+    wait =
+        std::make_shared<SagaWait>(context_.engine, key,
+                                   [self = shared_from_this(), item_id, wait_id,
+                                    reply = std::move(reply)](absl::StatusOr<saga::SagaView> view) {
+                                     {
+                                       MutexLock inner(self->mutex_);
+                                       self->waits_.erase(wait_id);
+                                     }
+                                     self->FinishWait(item_id, reply, view);
+                                   });
     waits_.emplace(wait_id, ItemWait{item_id, wait});
   }
   wait->Begin(deadline, /*until_parked=*/true);
+}
+
+void StartStream::FinishWait(uint64_t item_id, runtime::CommandReply reply,
+                             const absl::StatusOr<saga::SagaView>& view) {
+  if (!view.ok()) {
+    AddError(item_id, view.status());
+    return;
+  }
+  {
+    MutexLock lock(mutex_);
+    if (is_broken_ || is_finished_) return;
+    if (held_bytes() >= context_.options.start_bytes_max) {
+      deferred_.push_back({item_id, std::move(reply)});
+      return;
+    }
+  }
+  Result result;
+  result.set_item_id(item_id);
+  SetStarted(reply, *result.mutable_started());
+  SetSaga(*view, SagaDetail::kFull, *result.mutable_started()->mutable_saga());
+  AddResult(std::move(result));
+}
+
+void StartStream::FetchDeferred() {
+  Deferred next;
+  {
+    MutexLock lock(mutex_);
+    next = std::move(deferred_.front());
+    deferred_.pop_front();
+  }
+  SagaKey key = next.reply.saga;
+  context_.engine.GetSaga(std::move(key), [self = shared_from_this(), next = std::move(next)](
+                                              absl::StatusOr<saga::SagaView> view) mutable {
+    {
+      MutexLock lock(self->mutex_);
+      self->is_fetching_ = false;
+    }
+    self->FinishWait(next.item_id, std::move(next.reply), view);
+  });
 }
 
 void StartStream::AddError(uint64_t item_id, const absl::Status& status) {
@@ -143,13 +182,18 @@ void StartStream::AddResult(Result result) {
   {
     MutexLock lock(mutex_);
     if (is_broken_ || is_finished_) return;
-    *pending_.add_results() = std::move(result);
+    const size_t bytes = BytesOf(result);
+    if (pending_.empty() || pending_.back().bytes >= kFrameBytes) pending_.emplace_back();
+    Frame& frame = pending_.back();
+    *frame.results.add_results() = std::move(result);
+    frame.bytes += bytes;
+    pending_bytes_ += bytes;
   }
   Advance();
 }
 
 void StartStream::Advance() {
-  enum class Next { kNothing, kRead, kWrite, kFinish };
+  enum class Next { kNothing, kRead, kWrite, kFetch, kFinish };
   for (;;) {
     Next next = Next::kNothing;
     absl::Status end_status;
@@ -162,12 +206,20 @@ void StartStream::Advance() {
         is_finished_ = true;
         end_status = end_status_;
         next = Next::kFinish;
-      } else if (!is_writing_ && pending_.results_size() > 0) {
+      } else if (!is_writing_ && !pending_.empty()) {
         is_writing_ = true;
-        writing_.Swap(&pending_);
+        writing_.Swap(&pending_.front().results);
+        writing_bytes_ = pending_.front().bytes;
+        pending_bytes_ -= writing_bytes_;
+        pending_.pop_front();
         next = Next::kWrite;
+      } else if (!deferred_.empty() && !is_fetching_ && !is_broken_ &&
+                 held_bytes() < context_.options.start_bytes_max) {
+        is_fetching_ = true;
+        next = Next::kFetch;
       } else if (!is_reading_ && !reads_done_ && !is_ending_ &&
-                 outstanding_ < context_.options.start_items_max) {
+                 outstanding_ < context_.options.start_items_max &&
+                 held_bytes() < context_.options.start_bytes_max && deferred_.empty()) {
         is_reading_ = true;
         is_starting_read_ = true;
         next = Next::kRead;
@@ -185,6 +237,9 @@ void StartStream::Advance() {
       case Next::kWrite:
         StartWrite(&writing_);
         break;
+      case Next::kFetch:
+        FetchDeferred();
+        break;
       case Next::kFinish:
         Finish(ToGrpcStatus(end_status));
         return;
@@ -198,6 +253,7 @@ void StartStream::OnWriteDone(bool ok) {
     is_writing_ = false;
     outstanding_ -= static_cast<size_t>(writing_.results_size());
     writing_.Clear();
+    writing_bytes_ = 0;
     if (!ok) is_broken_ = true;
   }
   Advance();

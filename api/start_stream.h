@@ -1,12 +1,15 @@
 // The stream StartSagas: items in, results out, many to a frame each way.
 //
-// Bounded: items whose results are not written yet are at most start_items_max; past that the
-// stream is not read, so a client that does not read its results is slowed down by flow control.
-// Results that become ready while a write is under way go into the next frame together.
+// Bounded: items whose results are not written yet are at most start_items_max, and the results at
+// most start_bytes_max and what became ready at once; past that the stream is not read, so a client
+// that does not read its results is slowed down by flow control. Sagas that end meanwhile, which
+// may be many and large, are let go and fetched again when there is room. Results that become ready
+// while a write is under way go into the next frames together.
 //
 // Keeps itself alive until OnDone; the engine's callbacks share it and may come later.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 
@@ -45,11 +48,16 @@ class StartStream final
   // The life of an item: submitted, perhaps waited for, answered.
   void StartItem(const v1::StartSagasRequest::Item& item);
   void WaitForItem(uint64_t item_id, Timestamp deadline, runtime::CommandReply reply);
+  void FinishWait(uint64_t item_id, runtime::CommandReply reply,
+                  const absl::StatusOr<saga::SagaView>& view);
+  // Fetches the saga of the longest deferred item.
+  void FetchDeferred();
   void AddError(uint64_t item_id, const absl::Status& status);
   void AddResult(Result result);
 
   // Does what there is to do next: read, write or finish. The only place that starts any of them.
   void Advance();
+  size_t held_bytes() const SKALD_REQUIRES(mutex_) { return pending_bytes_ + writing_bytes_; }
   void CancelWaits(bool tell_client);
 
   // Constant after construction.
@@ -62,8 +70,23 @@ class StartStream final
   v1::StartSagasRequest request_;
   v1::StartSagasResponse writing_;
 
+  struct Frame {
+    v1::StartSagasResponse results;
+    size_t bytes = 0;
+  };
+  // An item whose saga has ended, but was too much to hold.
+  struct Deferred {
+    uint64_t item_id = 0;
+    runtime::CommandReply reply;
+  };
+
   Mutex mutex_;
-  v1::StartSagasResponse pending_ SKALD_GUARDED_BY(mutex_);
+  // Frames to write, each of no more than a client takes.
+  std::deque<Frame> pending_ SKALD_GUARDED_BY(mutex_);
+  size_t pending_bytes_ SKALD_GUARDED_BY(mutex_) = 0;
+  size_t writing_bytes_ SKALD_GUARDED_BY(mutex_) = 0;
+  std::deque<Deferred> deferred_ SKALD_GUARDED_BY(mutex_);
+  bool is_fetching_ SKALD_GUARDED_BY(mutex_) = false;
   // Items read whose results are not written.
   size_t outstanding_ SKALD_GUARDED_BY(mutex_) = 0;
   bool is_reading_ SKALD_GUARDED_BY(mutex_) = false;

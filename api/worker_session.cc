@@ -32,11 +32,12 @@ std::string Tail(absl::string_view text) {
 
 // What a worker's output that is not JSON counts as: a `runtime` error (the type that is filled
 // in).
-Json NotJsonError(const std::string& output) {
+Json NotJsonError(const std::string& output, const absl::Status& problem) {
   Json::ObjectBuilder builder;
   builder.Add("status", Json::Int(500));
   builder.Add("title", Json::String("The worker's output is not JSON"));
-  builder.Add("detail", Json::String(Tail(output)));
+  builder.Add("detail", Json::String(absl::StrCat(problem.message(),
+                                                  ". The output ends with: ", Tail(output))));
   return std::move(builder).Build();
 }
 
@@ -81,6 +82,8 @@ void WorkerSession::OnReadDone(bool ok) {
       reads_done_ = true;
       is_reading_ = false;
     }
+    // Also when the first frame was no WorkRequest: gRPC does not tell that from the end.
+    if (!has_hello_) EndWith(BadRequestError("hello", "must be in the first frame"));
     // It takes no more tasks, and gives up those it has not answered.
     LeaveBroker();
     Advance();
@@ -195,7 +198,7 @@ void WorkerSession::TakeCompletion(const v1::TaskCompletion& completion, bool ke
   if (output.ok()) {
     answer.output = saga::Payload{*std::move(output), std::move(text)};
   } else {
-    answer.error = NotJsonError(text);
+    answer.error = NotJsonError(text, output.status());
   }
   Answer(completion.token(), std::move(answer), keep_credit);
 }

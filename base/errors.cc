@@ -151,7 +151,8 @@ absl::Status DefinitionNotFoundError(absl::string_view namespace_name, absl::str
 }
 
 absl::Status SagaNotFoundError(const SagaKey& key) {
-  return MakeError(absl::StatusCode::kNotFound, absl::StrCat("No saga ", Quoted(key), " exists"),
+  return MakeError(absl::StatusCode::kNotFound,
+                   absl::StrCat("No saga ", Quoted(key), " exists; check its namespace and id"),
                    SagaInfo(ErrorReason::kSagaNotFound, key));
 }
 
@@ -223,8 +224,9 @@ absl::Status SagaPivotPassedError(const SagaKey& key, absl::string_view scope) {
 absl::Status TaskNotRunningError(const SagaKey& key, absl::string_view task,
                                  absl::string_view detail) {
   return MakeError(absl::StatusCode::kFailedPrecondition,
-                   absl::StrCat("Expected an answer to an open attempt of task '", task,
-                                "' of saga ", Quoted(key), ", but ", detail),
+                   absl::StrCat("Expected an answer to an open attempt of ",
+                                task.empty() ? "a task" : absl::StrCat("task '", task, "'"),
+                                " of saga ", Quoted(key), ", but ", detail),
                    TaskInfo(ErrorReason::kTaskNotRunning, key, task));
 }
 

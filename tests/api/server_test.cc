@@ -65,6 +65,15 @@ TEST_F(ServerTest, UnknownHostIsAClearError) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no.such.host.invalid")));
 }
 
+TEST_F(ServerTest, PortThatIsNoneIsAClearError) {
+  for (const char* const address : {"127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:http", "here"}) {
+    ServerOptions options;
+    options.address = address;
+    EXPECT_THAT(Server::Start(engine_, options),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a port of 0 to 65535")));
+  }
+}
+
 TEST_F(ServerTest, UnixSocketWorks) {
   ServerOptions options;
   options.address = absl::StrCat("unix:", ::testing::TempDir(), "/skald-", server_->port());

@@ -129,6 +129,36 @@ TEST_F(StartStreamTest, ItemsCanWaitForTheirSagas) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+class SlowReaderTest : public StartStreamTest {
+ protected:
+  SlowReaderTest() { options_.start_bytes_max = 1; }
+};
+
+// With no room for a second saga, the others are let go, and fetched one by one as room comes.
+TEST_F(SlowReaderTest, SagasThatEndMeanwhileAreFetchedLater) {
+  constexpr int kSagas = 8;
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  v1::StartSagasRequest frame = Frame(1, kSagas);
+  for (int i = 0; i < kSagas; ++i) {
+    engine_.PutSaga(RunningSaga(frame.items(i).start().saga_id()));
+    frame.mutable_items(i)->mutable_start()->mutable_wait()->set_seconds(60);
+  }
+  ASSERT_TRUE(stream->Write(frame));
+  stream->WritesDone();
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.waiting() == kSagas; }));
+  for (const auto& item : frame.items()) engine_.EndSaga(CompletedSaga(item.start().saga_id()));
+  v1::StartSagasResponse response;
+  int results = 0;
+  while (stream->Read(&response)) {
+    for (const auto& result : response.results()) {
+      EXPECT_EQ(result.started().saga().output(), "42");
+      ++results;
+    }
+  }
+  EXPECT_EQ(results, kSagas);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
 TEST_F(StartStreamTest, CancellationStopsWaits) {
   engine_.PutSaga(RunningSaga("order-1"));
   const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
