@@ -34,7 +34,9 @@ bool ReadProblem(const std::string& text, v1::Problem& problem) {
   problem.set_title(TextOf(value->Get("title")));
   problem.set_detail(TextOf(value->Get("detail")));
   const Json& status = value->Get("status");
-  problem.set_status(status.IsInt() ? static_cast<int32_t>(status.AsInt()) : 500);
+  const bool is_http = status.IsInt() && status.AsInt() >= 100 && status.AsInt() <= 599;
+  // Any other would be refused, and the task handed out again and again.
+  problem.set_status(is_http ? static_cast<int32_t>(status.AsInt()) : 500);
   return true;
 }
 

@@ -2,8 +2,8 @@
 //
 // Exit codes: 0 after a signal and a clean close; 2 bad flags; 3 the store cannot be opened (the
 // message says what is wrong and how to mend it); 4 the address cannot be listened on; 1 the store
-// could not be closed cleanly. A log that cannot be written any more ends the process at once, with
-// a message and without a close.
+// could not be closed cleanly; 70 the store failed while it was open: a log that cannot be written
+// or a view that cannot be read ends the process at once, with a message and without a close.
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -50,6 +50,10 @@ struct Options {
 };
 
 constexpr uint32_t kNewStorePartitions = 16;
+// A worker could not keep a shorter one over any network; none would be kept for an endless one.
+constexpr absl::Duration kLeaseMin = absl::Milliseconds(10);
+constexpr absl::Duration kLeaseMax = absl::Hours(24);
+constexpr absl::Duration kGraceMax = absl::Hours(1);
 
 void AddFlags(Flags& flags, Options& options) {
   flags.Add("data-dir", &options.data_dir, "FOLDER", "Where the store is; made if missing.")
@@ -144,7 +148,8 @@ int Main(const std::vector<std::string>& arguments) {
            "Prints \"skaldd listening on ADDRESS\" when it serves. SIGTERM or SIGINT stops it\n"
            "cleanly; killing it loses nothing that was answered.\n\n"
            "Exit codes: 0 stopped by a signal, 2 bad flags, 3 the store cannot be opened,\n"
-           "4 the address cannot be listened on, 1 the store was not closed cleanly.\n\n"
+           "4 the address cannot be listened on, 1 the store was not closed cleanly, 70 the store\n"
+           "failed while it was open: it was not closed, and the next start recovers it.\n\n"
            "Flags:\n"
         << flags.Help();
     return kExitOk;
@@ -156,6 +161,10 @@ int Main(const std::vector<std::string>& arguments) {
   if (options.data_dir.empty() != options.in_memory) {
     return Fail(kExitUsage, "exactly one of --data-dir FOLDER and --in-memory is needed");
   }
+  if (options.lease < kLeaseMin || options.lease > kLeaseMax) {
+    return Fail(kExitUsage, "--lease must be from 10ms to 24h");
+  }
+  if (options.grace > kGraceMax) return Fail(kExitUsage, "--grace must be at most 1h");
   return Serve(options);
 }
 

@@ -2,6 +2,7 @@
 // started. Method: real, short shell commands.
 #include "tools/shell_command.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -100,6 +101,12 @@ TEST(ShellAnswerTest, AnythingElseIsARuntimeErrorWithTheTail) {
   EXPECT_LE(answer.error.detail().size(), 1'000u);
   EXPECT_THAT(answer.error.detail(), HasSubstr("the end"));
   EXPECT_TRUE(ToAnswer(ShellResult{.exit_code = 1, .output = "[1]"}).failed);
+  // The server would refuse the answer.
+  for (const char* const status : {"42", "-1", "600", "4294967716", "null"}) {
+    const ShellAnswer odd =
+        ToAnswer(ShellResult{.exit_code = 1, .output = absl::StrCat("{\"status\": ", status, "}")});
+    EXPECT_EQ(odd.error.status(), 500);
+  }
 }
 
 TEST(ShellFunctionsTest, NamesAndCommandsAreSplitAtTheFirstEqualsSign) {

@@ -14,6 +14,38 @@ void PrintDiagnostics(const Invocation& call, const std::string& file,
   }
 }
 
+namespace {
+
+// Says all that is wrong, which a refusal has no room for.
+int RefuseDefinition(Invocation& call, const std::string& file,
+                     const v1::DeployDefinitionRequest& refused, const RpcError& error) {
+  v1::ValidateDefinitionRequest request;
+  request.set_text(refused.text());
+  request.set_deployable(true);
+  v1::ValidateDefinitionResponse response;
+  grpc::ClientContext context;
+  call.Prepare(context);
+  const grpc::Status status = v1::DefinitionService::NewStub(call.channel())
+                                  ->ValidateDefinition(&context, request, &response);
+  if (!status.ok() || response.diagnostics().empty()) return call.Fail(error);
+  if (!call.json()) {
+    PrintDiagnostics(call, file, response.diagnostics());
+    return kExitUsage;
+  }
+  Json::ArrayBuilder diagnostics;
+  for (const v1::Diagnostic& diagnostic : response.diagnostics()) {
+    diagnostics.Add(DiagnosticToJson(diagnostic));
+  }
+  Json::ObjectBuilder object;
+  object.Add("error", error.ToJson()
+                          .With("file", Json::String(file))
+                          .With("diagnostics", std::move(diagnostics).Build()));
+  call.Note(std::move(object).Build().ToText());
+  return kExitUsage;
+}
+
+}  // namespace
+
 int DeployFile(Invocation& call, const std::string& file, v1::DeployDefinitionResponse& response) {
   absl::StatusOr<std::string> text = ReadFile(file);
   if (!text.ok()) return call.FailWith(text.status().message(), kExitUsage);
@@ -25,8 +57,9 @@ int DeployFile(Invocation& call, const std::string& file, v1::DeployDefinitionRe
                                   ->DeployDefinition(&context, request, &response);
   if (status.ok()) return kExitOk;
   const RpcError error = ReadError(status);
-  const bool invalid = error.code == grpc::StatusCode::INVALID_ARGUMENT;
-  return call.Fail(error, invalid ? kExitUsage : kExitError);
+  if (error.reason == "DEFINITION_INVALID") return RefuseDefinition(call, file, request, error);
+  if (!call.json()) call.Note(absl::StrCat(file, ":"));
+  return call.Fail(error);
 }
 
 namespace {

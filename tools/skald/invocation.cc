@@ -8,8 +8,11 @@
 #include <iostream>
 #include <sstream>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/bytes.h"
@@ -37,6 +40,11 @@ std::string CodeWords(grpc::StatusCode code) {
     letter = letter == '_' ? ' ' : static_cast<char>(std::tolower(letter));
   }
   return words;
+}
+
+// What gRPC itself refused, since the server takes no message as large as this.
+bool IsOversize(const RpcError& error) {
+  return error.code == grpc::StatusCode::RESOURCE_EXHAUSTED && error.reason.empty();
 }
 
 }  // namespace
@@ -125,7 +133,9 @@ void Invocation::Note(absl::string_view line) const { std::cerr << ToStd(line) <
 
 int Invocation::Fail(const grpc::Status& status) const { return Fail(ReadError(status)); }
 
-int Invocation::Fail(const RpcError& error, int exit_code) const {
+int Invocation::Fail(const RpcError& error) const {
+  const bool bad_usage = error.code == grpc::StatusCode::INVALID_ARGUMENT || IsOversize(error);
+  const int exit_code = bad_usage ? kExitUsage : kExitError;
   if (json_) {
     Json::ObjectBuilder object;
     object.Add("error", error.ToJson());
@@ -138,7 +148,10 @@ int Invocation::Fail(const RpcError& error, int exit_code) const {
     return exit_code;
   }
   Note(absl::StrCat("skald: ", CodeWords(error.code), ": ", error.message));
+  if (IsOversize(error)) Note("  Keep large values elsewhere and pass references to them");
   for (const auto& [field, problem] : error.violations) {
+    // The message tells them too, as far as there is room.
+    if (absl::StrContains(error.message, problem)) continue;
     Note(absl::StrCat("  ", field, field.empty() ? "" : ": ", problem));
   }
   return exit_code;
@@ -158,6 +171,16 @@ int Invocation::FailWith(absl::string_view message, int exit_code) const {
 }
 
 int Invocation::BadUsage(absl::string_view message) const {
+  // Flags may be what is wrong, so the wish for JSON need not have been read yet.
+  if (json_ || absl::c_linear_search(arguments_, "--json")) {
+    Json::ObjectBuilder fact;
+    fact.Add("message", Json::String(absl::StrCat("skald ", verb_.name, ": ", message)))
+        .Add("usage", Json::String(absl::StrCat("skald ", verb_.name, " ", verb_.usage)));
+    Json::ObjectBuilder object;
+    object.Add("error", std::move(fact).Build());
+    Note(std::move(object).Build().ToText());
+    return kExitUsage;
+  }
   Note(absl::StrCat("skald ", verb_.name, ": ", message, "\nUsage: skald ", verb_.name,
                     *verb_.usage == '\0' ? "" : " ", verb_.usage, "\nMore: skald ", verb_.name,
                     " --help"));
@@ -175,6 +198,10 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   if (path == "-") {
     text << std::cin.rdbuf();
     return text.str();
+  }
+  struct stat facts {};
+  if (stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode)) {
+    return absl::NotFoundError(absl::StrCat(path, ": is a folder; a file is needed"));
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));

@@ -103,7 +103,7 @@ class Invocation {
 
   // Print what is wrong and return the exit code.
   int Fail(const grpc::Status& status) const;
-  int Fail(const RpcError& error, int exit_code = kExitError) const;
+  int Fail(const RpcError& error) const;
   int FailWith(absl::string_view message, int exit_code = kExitError) const;
   int BadUsage(absl::string_view message) const;
 

@@ -41,9 +41,9 @@ std::string Overview() {
       &text, "  version      print the version\n\n",
       "skald help VERB tells more. The server's address: --server or SKALD_SERVER, else ",
       kDefaultServer, ".\n\n",
-      "Exit codes: 0 done, of a saga: completed; 2 bad usage, definition or expression; 3 the\n"
-      "saga faulted, or evaluating failed; 4 it was cancelled; 5 it is suspended or parked; 1\n"
-      "anything else.\n");
+      "Exit codes: 0 done, of a saga: completed; 2 bad usage, input, definition or expression;\n"
+      "3 the saga faulted, or evaluating failed; 4 it was cancelled; 5 it is suspended or parked;\n"
+      "1 anything else.\n");
   return text;
 }
 

@@ -61,6 +61,9 @@ int CheckFile(Invocation& call, const std::string& file, const ShellFunctions& f
   if (!text.ok()) return call.FailWith(text.status().message(), kExitUsage);
   const definition::CompileResult compiled = definition::Compile(*text);
   if (!compiled.ok()) {
+    if (call.json()) {
+      return call.FailWith(absl::StrCat(file, ": ", compiled.status().message()), kExitUsage);
+    }
     for (const definition::Diagnostic& diagnostic : compiled.diagnostics) {
       call.Note(absl::StrCat(file, ": ", diagnostic.ToString()));
     }

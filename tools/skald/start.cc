@@ -1,5 +1,3 @@
-#include <sys/stat.h>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -13,11 +11,11 @@ namespace skald::tools {
 
 namespace {
 
+// Whether or not it exists: without a version, no definition is named so.
 bool IsFile(const std::string& word) {
-  struct stat facts;
-  return (absl::EndsWith(word, ".yaml") || absl::EndsWith(word, ".yml") ||
-          absl::EndsWith(word, ".json")) &&
-         stat(word.c_str(), &facts) == 0;
+  const bool ends_so = absl::EndsWith(word, ".yaml") || absl::EndsWith(word, ".yml") ||
+                       absl::EndsWith(word, ".json");
+  return ends_so && word.find('@') == std::string::npos;
 }
 
 // "NAMESPACE/NAME[@VERSION]", or a file, which is deployed first.
