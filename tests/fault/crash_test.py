@@ -22,12 +22,14 @@ import os
 import queue
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from skaldd import Server  # pylint: disable=wrong-import-position
 
 NAMESPACE = "crash"
 DEFINITION = """\
@@ -53,45 +55,38 @@ class Broken(Exception):
     """A promise that was not kept."""
 
 
-class Server:
+class CrashingServer:
     """skaldd on one data directory, killed and started again at will."""
 
-    def __init__(self, binary, data_dir, log):
-        self._command = [binary, "--data-dir", data_dir, "--listen", "127.0.0.1:0", "--lease", "2s"]
-        self._log = log
-        self._process = None
-        self.address = None
+    def __init__(self, bin_folder, data_dir, log):
+        self._server = Server(bin_folder, data_dir, log, "--lease", "2s")
         self.dying = threading.Event()  # set just before it is killed
+
+    @property
+    def address(self):
+        return self._server.address
 
     def spawn(self):
         self.dying.clear()
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=self._log,
-                                         text=True)
+        self._server.spawn()
 
     def start(self):
-        self.spawn()
-        line = self._process.stdout.readline().strip()
-        if not line.startswith("skaldd listening on "):
-            raise Broken(f"skaldd did not start on its data directory (exit {self._process.wait()})")
-        self.address = line.rsplit(" ", 1)[1]
+        self.dying.clear()
+        self._server.start()
 
     def kill(self):
-        if self._process.poll() is not None:
-            raise Broken(f"skaldd ended by itself (exit {self._process.returncode})")
+        if not self._server.running():
+            raise Broken(f"skaldd ended by itself (exit {self._server.process.returncode})")
         self.dying.set()
         self.end()
 
     def stop(self):
         self.dying.set()
-        self._process.terminate()
-        if self._process.wait(timeout=60) != 0:
-            raise Broken(f"skaldd did not stop cleanly (exit {self._process.returncode})")
+        if (code := self._server.stop()) != 0:
+            raise Broken(f"skaldd did not stop cleanly (exit {code})")
 
     def end(self):
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process.stdout.close()
+        self._server.kill()
 
 
 class Book:
@@ -122,58 +117,29 @@ class Book:
                 raise Broken("; ".join(self.errors[:5]))
 
 
-class Api:
-    """The messages, and stubs of one incarnation of the server."""
+def make_api():
+    """Its modules need the generated messages, which the command line names."""
+    from skald_api import Api, grpc, reason
 
-    def __init__(self):
-        import grpc
-        from google.rpc import error_info_pb2, status_pb2
-        from skald.v1 import (definition_service_pb2, definition_service_pb2_grpc, log_service_pb2,
-                              log_service_pb2_grpc, saga_pb2, saga_service_pb2,
-                              saga_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc)
-        self.grpc, self.saga, self.status = grpc, saga_pb2, status_pb2
-        self.error_info = error_info_pb2.ErrorInfo
-        self.definition_service, self.log_service = definition_service_pb2, log_service_pb2
-        self.saga_service, self.worker_service = saga_service_pb2, worker_service_pb2
-        self._rpc = (definition_service_pb2_grpc, saga_service_pb2_grpc, log_service_pb2_grpc,
-                     worker_service_pb2_grpc)
-        self.channel = None
+    class CrashApi(Api):
+        """The API with the requests of this test."""
 
-    def connect(self, address):
-        definitions, sagas, log, worker = self._rpc
-        # A pool of its own: connections to an earlier incarnation do not come into it.
-        self.channel = self.grpc.insecure_channel(address, options=[
-            ("grpc.use_local_subchannel_pool", 1)])
-        self.definitions = definitions.DefinitionServiceStub(self.channel)
-        self.sagas = sagas.SagaServiceStub(self.channel)
-        self.log = log.LogServiceStub(self.channel)
-        self.worker = worker.WorkerServiceStub(self.channel)
+        rpc_error = grpc.RpcError
 
-    def close(self):
-        if self.channel is not None:
-            self.channel.close()
-            self.channel = None
+        @staticmethod
+        def reason(error):
+            return reason(error)
 
-    def reason(self, error):
-        """The reason of a refused call or of an item's status; empty without one."""
-        status = error
-        if isinstance(error, self.grpc.RpcError):
-            metadata = dict(error.trailing_metadata() or ())
-            status = self.status.Status.FromString(metadata.get("grpc-status-details-bin", b""))
-        for detail in status.details:
-            info = self.error_info()
-            if detail.Unpack(info):
-                return info.reason
-        return ""
+        def start_request(self, saga):
+            return self.saga_service.StartSagaRequest(
+                namespace=NAMESPACE, definition_name="two-steps", saga_id=saga, request_id=f"start {saga}",
+                input=input_of(saga))
 
-    def start_request(self, saga):
-        return self.saga_service.StartSagaRequest(
-            namespace=NAMESPACE, definition_name="two-steps", saga_id=saga, request_id=f"start {saga}",
-            input=input_of(saga))
+        def cancel_request(self, saga):
+            return self.saga_service.CancelSagaRequest(
+                namespace=NAMESPACE, saga_id=saga, request_id=f"cancel {saga}", reason="crash test")
 
-    def cancel_request(self, saga):
-        return self.saga_service.CancelSagaRequest(
-            namespace=NAMESPACE, saga_id=saga, request_id=f"cancel {saga}", reason="crash test")
+    return CrashApi()
 
 
 def input_of(saga):
@@ -199,7 +165,7 @@ class Load:
     def _guard(self, run, index, rng):
         try:
             run(index, rng)
-        except self._api.grpc.RpcError as error:
+        except self._api.rpc_error as error:
             # With the server dead every call fails; what was asked stays in doubt.
             if not self._server.dying.is_set():
                 self._book.wrong(f"a call failed while the server ran: {error.code().name} "
@@ -271,7 +237,7 @@ def cancel(api, book, saga):
     """Returns the answer, or None where the saga had ended before."""
     try:
         answer = api.sagas.CancelSaga(api.cancel_request(saga), timeout=CALL_TIMEOUT)
-    except api.grpc.RpcError as error:
+    except api.rpc_error as error:
         if api.reason(error) != "SAGA_ALREADY_ENDED":
             raise
         return None
@@ -310,7 +276,7 @@ class Worker:
                 self._take(frame)
             if not self._server.dying.is_set():
                 self._book.wrong("the worker's stream ended while the server ran")
-        except self._api.grpc.RpcError as error:
+        except self._api.rpc_error as error:
             if not self._server.dying.is_set():
                 self._book.wrong(f"the worker's stream broke while the server ran: "
                                  f"{error.code().name} {error.details()}")
@@ -500,7 +466,7 @@ class Checker:
         request = self._api.saga_service.GetSagaRequest(namespace=NAMESPACE, saga_id=saga)
         try:
             found = self._api.sagas.GetSaga(request, timeout=CALL_TIMEOUT).saga
-        except self._api.grpc.RpcError as error:
+        except self._api.rpc_error as error:
             if self._api.reason(error) == "SAGA_NOT_FOUND":
                 raise Broken(f"{saga}: its start was acknowledged and it is not there") from error
             raise
@@ -521,7 +487,7 @@ class Checker:
     def _refused(self, saga, request, reason):
         try:
             self._api.sagas.StartSaga(request, timeout=CALL_TIMEOUT)
-        except self._api.grpc.RpcError as error:
+        except self._api.rpc_error as error:
             if self._api.reason(error) != reason:
                 raise Broken(f"{saga}: a start that should be refused with {reason} was with "
                              f"{error.code().name} {self._api.reason(error)}") from error
@@ -598,8 +564,8 @@ class Checker:
 
 def run(arguments, folder, log_file):
     rng = random.Random(arguments.seed)
-    api, book = Api(), Book()
-    server = Server(os.path.join(arguments.bin, "skaldd"), os.path.join(folder, "store"), log_file)
+    api, book = make_api(), Book()
+    server = CrashingServer(arguments.bin, os.path.join(folder, "store"), log_file)
     worker = Worker(api, book, server, random.Random(f"{arguments.seed}/worker"))
     checker = Checker(api, book, [os.path.join(arguments.bin, "skald")])
     kills, slowest = 0, 0.0
@@ -609,7 +575,6 @@ def run(arguments, folder, log_file):
         at = time.monotonic()
         server.start()
         slowest = max(slowest, time.monotonic() - at)
-        api.address = server.address
         api.connect(server.address)
         worker.start()
 

@@ -6,12 +6,14 @@ Method: the real programs on loopback, with fresh stores. Usage: cli_test.py BIN
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from skaldd import Server, run_skald  # pylint: disable=wrong-import-position
 
 BIN = "build/release/bin"
 
@@ -39,11 +41,7 @@ class Case(unittest.TestCase):
                 file.write(HEAD % name + text)
 
     def skald(self, *arguments, server=None, stdin=None):
-        environment = {**os.environ, "SKALD_NAMESPACE": "test", "NO_COLOR": "1"}
-        if server:
-            environment["SKALD_SERVER"] = server
-        return subprocess.run([os.path.join(BIN, "skald"), *arguments], capture_output=True, text=True,
-                              timeout=120, env=environment, input=stdin, check=False)
+        return run_skald(BIN, *arguments, server=server, stdin=stdin)
 
 
 class RunTest(Case):
@@ -97,6 +95,9 @@ class RunTest(Case):
 
     def test_bad_definition_and_usage(self):
         self.assertEqual(self.skald("run", self.files["invalid"]).returncode, 2)
+        result = self.skald("run", self.files["invalid"], "--json")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("line 4, column 7 (/do/0/x", json.loads(result.stderr)["error"]["message"])
         self.assertEqual(self.skald("run").returncode, 2)
         self.assertEqual(self.skald("run", self.files["completes"], "--input", "{").returncode, 2)
         self.assertEqual(self.skald("run", "/nowhere.yaml").returncode, 2)
@@ -114,19 +115,14 @@ class ServerTest(Case):
         self.server = self.start()
 
     def start(self, listen="127.0.0.1:0"):
-        self.process = subprocess.Popen(
-            [os.path.join(BIN, "skaldd"), "--data-dir", self.store, "--listen", listen],
-            stdout=subprocess.PIPE, text=True)
-        self.addCleanup(self.process.stdout.close)
-        line = self.process.stdout.readline()
-        match = re.fullmatch(r"skaldd listening on (127\.0\.0\.1:\d+)\n", line)
-        self.assertIsNotNone(match, line)
-        return match.group(1)
+        self.skaldd = Server(BIN, self.store, None)
+        address = self.skaldd.start(listen)
+        self.assertRegex(address, r"^127\.0\.0\.1:\d+$")
+        return address
 
     def tearDown(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.assertEqual(self.process.wait(timeout=60), 0)
+        if self.skaldd.running():
+            self.assertEqual(self.skaldd.stop(), 0)
 
     def call(self, *arguments, exit_code=0):
         result = self.skald(*arguments, server=self.server)
@@ -165,8 +161,7 @@ class ServerTest(Case):
                                   stderr=subprocess.DEVNULL)
         self.addCleanup(worker.kill)
         self.call("start", "test/works", "--input", '{"n": 1}', "--wait")
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.skaldd.kill()
         self.server = self.start(self.server)
         saga, = self.call("start", "test/works", "--input", '{"n": 2}', "--wait", "--json")
         self.assertEqual(saga["output"], {"n": 2})
