@@ -3,6 +3,7 @@
 // survives its row's encoding.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ class SagaHarness {
   Result Apply(saga::Command command);
   // Fires everything that is due by now + span, in order, moving the clock as it goes.
   std::vector<std::string> Advance(Micros span);
+  // Lets time pass without firing anything. It never goes back.
+  void MoveClock(Timestamp now) { now_ = std::max(now_, now); }
   // Fires timers of macro steps that were cut short.
   std::vector<std::string> Continue();
 
