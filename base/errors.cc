@@ -232,10 +232,11 @@ absl::Status TaskNotRunningError(const SagaKey& key, absl::string_view task,
 
 absl::Status TaskNotParkedError(const SagaKey& key, absl::string_view task,
                                 absl::string_view detail) {
-  return MakeError(
-      absl::StatusCode::kFailedPrecondition,
-      absl::StrCat("Task '", task, "' of saga ", Quoted(key), " cannot be handled so: ", detail),
-      TaskInfo(ErrorReason::kTaskNotParked, key, task));
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat(task.empty() ? "" : absl::StrCat("Task '", task, "' of "),
+                                task.empty() ? "Saga " : "saga ", Quoted(key),
+                                " cannot be handled so: ", detail),
+                   TaskInfo(ErrorReason::kTaskNotParked, key, task));
 }
 
 absl::Status CommitTooLargeError(size_t bytes, size_t bytes_max) {

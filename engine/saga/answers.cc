@@ -15,14 +15,13 @@ absl::Status Execution::Handle(const AnswerTask& request) {
       at->call->attempt != request.token.attempt) {
     return AnswerLate(request);
   }
-  const bool running = at->phase == Frame::Phase::kRunning;
+  // Failed or timed out already: whatever is said of this attempt now comes too late.
+  if (at->phase != Frame::Phase::kRunning)
+    return TaskNotRunningError(state_.key, at->task, "this attempt has failed already");
   if (request.output) {
-    // A success is taken even while the task waits to be called again: it is the same call under
-    // the same key.
     FinishTask(at->id, {.source = log::v1::OUTPUT_SOURCE_SLOT, .value = request.output});
     return absl::OkStatus();
   }
-  if (!running) return TaskNotRunningError(state_.key, at->task, "this attempt has failed already");
   Json error = NormalizeProblem(request.error.value_or(Json()), at->task);
   const bool refused = IsRefusedForGood(error);
   FailTaskFrame(at->id, {.error = std::move(error), .refused_for_good = refused});

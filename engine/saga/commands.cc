@@ -2,7 +2,6 @@
 
 #include "base/errors.h"
 #include "engine/saga/execution.h"
-#include "engine/saga/pending.h"
 #include "engine/saga/problem.h"
 
 namespace skald::saga {
@@ -103,10 +102,10 @@ absl::Status Execution::Handle(const ResumeSaga&) {
   log::v1::Event event;
   event.mutable_saga_resumed();
   Emit(std::move(event));
-  // Clocks ran on: what came due meanwhile fires now.
+  // Clocks ran on: what came due meanwhile fires now, unless what fired before made it pointless.
   for (const Timer& timer : PendingTimers(state_)) {
     if (timer.due > context_.now || timer.kind == FireTimer::Kind::kContinue) continue;
-    if (!state_.is_ended() && state_.Find(timer.frame) != nullptr) Fire(timer.kind, timer.frame);
+    if (IsPending(timer)) Fire(timer.kind, timer.frame);
   }
   return absl::OkStatus();
 }

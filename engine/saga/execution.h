@@ -18,6 +18,7 @@
 #include "engine/definition/program.h"
 #include "engine/saga/decide.h"
 #include "engine/saga/evolve.h"
+#include "engine/saga/pending.h"
 #include "engine/saga/state.h"
 
 namespace skald::saga {
@@ -98,6 +99,8 @@ class Execution {
   };
   absl::StatusOr<ParkedUndo> FindParkedUndo(absl::string_view task) const;
   absl::StatusOr<FrameId> FindParkedTask(absl::string_view task) const;
+  absl::Status NothingParkedError(absl::string_view task) const;
+  bool IsPending(const Timer& timer) const;
   void FireDue(FrameId frame);
   void FireDeadline(FrameId frame);
   void FireUndoDeadline(FrameId frame);

@@ -1,8 +1,10 @@
 // What happens when time passes.
 
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "engine/saga/execution.h"
-#include "engine/saga/pending.h"
 #include "engine/saga/problem.h"
 
 namespace skald::saga {
@@ -10,13 +12,14 @@ namespace skald::saga {
 absl::Status Execution::Handle(const FireTimer& request) {
   if (!state_.exists() || state_.is_ended() || state_.suspended) return absl::OkStatus();
   if (request.kind == FireTimer::Kind::kContinue) return absl::OkStatus();  // Run goes on by itself
-  for (const Timer& timer : PendingTimers(state_)) {
-    if (timer.frame != request.frame || timer.kind != request.kind || timer.due != request.due)
-      continue;
-    if (timer.due <= context_.now) Fire(timer.kind, timer.frame);
-    break;
-  }
+  const Timer timer{.due = request.due, .frame = request.frame, .kind = request.kind};
+  if (timer.due <= context_.now && IsPending(timer)) Fire(timer.kind, timer.frame);
   return absl::OkStatus();
+}
+
+bool Execution::IsPending(const Timer& timer) const {
+  const std::vector<Timer> pending = PendingTimers(state_);
+  return std::find(pending.begin(), pending.end(), timer) != pending.end();
 }
 
 void Execution::Fire(FireTimer::Kind kind, FrameId id) {

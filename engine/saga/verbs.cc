@@ -26,6 +26,15 @@ void CollectParked(const std::vector<Entry>& entries, std::vector<const Entry*>&
 
 }  // namespace
 
+absl::Status Execution::NothingParkedError(absl::string_view task) const {
+  if (task.empty()) return TaskNotParkedError(state_.key, task, "no such work is parked");
+  for (const definition::Node& node : program().nodes) {
+    if (IsNamed(task, node.reference))
+      return TaskNotParkedError(state_.key, task, "it is not parked");
+  }
+  return TaskNotFoundError(state_.key, task);
+}
+
 absl::StatusOr<Execution::ParkedUndo> Execution::FindParkedUndo(absl::string_view task) const {
   if (absl::Status running = RequireRunning(); !running.ok()) return running;
   std::vector<ParkedUndo> found;
@@ -48,7 +57,7 @@ absl::StatusOr<Execution::ParkedUndo> Execution::FindParkedUndo(absl::string_vie
     return TaskNotParkedError(state_.key, task,
                               absl::StrCat("it is a parked task, not an undo; use ", kTaskVerbs));
   }
-  return TaskNotFoundError(state_.key, task);
+  return NothingParkedError(task);
 }
 
 absl::StatusOr<FrameId> Execution::FindParkedTask(absl::string_view task) const {
@@ -71,7 +80,7 @@ absl::StatusOr<FrameId> Execution::FindParkedTask(absl::string_view task) const 
     return TaskNotParkedError(state_.key, task,
                               absl::StrCat("it is a parked undo, not a task; use ", kUndoVerbs));
   }
-  return TaskNotFoundError(state_.key, task);
+  return NothingParkedError(task);
 }
 
 absl::Status Execution::Handle(const RetryCompensation& request) {
@@ -111,19 +120,23 @@ absl::Status Execution::Handle(const ResolveCompensation& request) {
 absl::Status Execution::Handle(const RetryTask& request) {
   absl::StatusOr<FrameId> parked = FindParkedTask(request.task);
   if (!parked.ok()) return parked.status();
-  if (frame(*parked).kind == FrameKind::kWorker) {
-    Retry(*parked);
+  const Frame& at = frame(*parked);
+  if (at.kind == FrameKind::kWorker) {
+    // Nothing is dispatched while an operator holds the saga: the retry is due, and fires on
+    // Resume.
+    if (state_.suspended) {
+      ScheduleRetryAt(*parked, at.retries, 0, {.error = at.error});
+    } else {
+      Retry(*parked);
+    }
     return absl::OkStatus();
   }
-  // It failed inside the engine (an expression, a schema, a raise): it is entered again from the
-  // start.
-  const FrameId parent = frame(*parked).parent;
-  const definition::NodeIndex node = program().Find(frame(*parked).task);
+  // It failed inside the engine (an expression, a schema, a raise). Its list still stands at it, so
+  // going on enters it again from the start.
   log::v1::Event event;
   event.mutable_task_cancelled()->set_frame(parked->value());
-  event.mutable_task_cancelled()->set_task(frame(*parked).task);
+  event.mutable_task_cancelled()->set_task(at.task);
   Emit(std::move(event));
-  EnterTask(parent, node);
   return absl::OkStatus();
 }
 
