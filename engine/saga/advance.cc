@@ -45,7 +45,8 @@ bool Execution::StepFrame(FrameId id) {
       GoOn(id);
       return true;
     case FrameKind::kCompensate:
-      FinishTask(id, {.source = log::v1::OUTPUT_SOURCE_INPUT});
+      if (IsUnderWay(state_)) return false;
+      StepExplicitUndo(id);
       return true;
     case FrameKind::kWorker:
     case FrameKind::kWait:
@@ -104,6 +105,16 @@ void Execution::FinishList(FrameId id, bool end) {
     output.flow = *node.catch_clause->then;
   }
   FinishTask(id, std::move(output));
+}
+
+void Execution::FinishLists() {
+  for (size_t i = state_.frames.size(); i-- > 0;) {
+    const Frame& at = state_.frames[i];
+    const bool over = at.onward.kind == Onward::Kind::kExit || at.onward.kind == Onward::Kind::kEnd;
+    if (!over || at.fault || IsDoomed(at) || !StepFrame(at.id)) continue;
+    if (state_.is_ended()) return;
+    i = state_.frames.size();  // its parent may be at its end now
+  }
 }
 
 void Execution::CompleteSaga() {

@@ -35,7 +35,8 @@ absl::Status Execution::AnswerLate(const AnswerTask& request) {
         return lingering.frame == id && lingering.call.attempt == request.token.attempt;
       });
   if (call == state_.lingering.end()) {
-    return TaskNotRunningError(state_.key, "",
+    const Frame* at = state_.Find(id);
+    return TaskNotRunningError(state_.key, at == nullptr ? "" : at->task,
                                "it is not open: it was answered before, or never handed out");
   }
   const Lingering late = *call;
@@ -92,13 +93,13 @@ void Execution::ArmLate(const Lingering& late, const Payload& output) {
   armed.set_path(late.call.path);
   Emit(std::move(event));
   const Scope& holder = *frame(scope).scope;
-  if (!holder.undoing) {
-    // Left already, or about to be: what came late is still owed by the scope's pending undo, if
-    // there is one.
-    if (holder.undone && frame(scope).fault) StartUndo(scope, holder.cause, {seq}, kRootFrame);
-    return;
-  }
-  StartUndo(scope, holder.cause, {seq}, holder.explicit_frame);
+  if (holder.undoing) return StartUndo(scope, holder.cause, {seq}, holder.explicit_frame);
+  if (frame(scope).fault) return;  // undone with the rest, when the scope is quiet
+  // The saga goes on as if the task had not been done, so it is undone by itself, now.
+  const definition::ScopeOptions& options = OptionsOf(frame(scope));
+  const bool undo = frame(scope).phase == Frame::Phase::kBackoff ? options.compensate_on_retry
+                                                                 : options.compensate_on_fault;
+  if (undo) StartUndo(scope, log::v1::COMPENSATION_CAUSE_CANCEL, {seq}, kRootFrame);
 }
 
 absl::Status Execution::Handle(const QuiesceTask& request) {

@@ -102,6 +102,7 @@ absl::Status Execution::Handle(const ResumeSaga&) {
   log::v1::Event event;
   event.mutable_saga_resumed();
   Emit(std::move(event));
+  FinishLists();
   // Clocks ran on: what came due meanwhile fires now, unless what fired before made it pointless.
   for (const Timer& timer : PendingTimers(state_)) {
     if (timer.due > context_.now || timer.kind == FireTimer::Kind::kContinue) continue;

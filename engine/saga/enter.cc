@@ -110,7 +110,7 @@ void Execution::BeginBody(FrameId parent, const Node& node, Json input, bool tra
       return;
     case NodeKind::kCompensate:
       start.set_kind(log::v1::FRAME_KIND_COMPENSATE);
-      BeginExplicitUndo(Start(parent, node, std::move(start)), node);
+      Start(parent, node, std::move(start));  // the undo begins when nothing else is under way
       return;
   }
 }

@@ -407,6 +407,7 @@ void Folder::On(const log::v1::TaskRetried& e) {
       Json arguments = frame.call->arguments;
       frame.call = CallFrom(e.call(), std::move(arguments));
       RememberCall(*frame.call);
+      if (e.attempt_deadline_us() != 0) frame.deadline = Timestamp(e.attempt_deadline_us());
       break;
     }
     case FrameKind::kUndo: {
@@ -467,7 +468,7 @@ void Folder::On(const log::v1::LateCompletion& e) {
 void Folder::On(const log::v1::TimeoutWaived& e) {
   Frame& frame = FrameOf(e.frame());
   if (!e.undo()) {
-    frame.deadline = kNever;
+    (e.attempt() ? frame.attempt_deadline : frame.deadline) = kNever;
     return;
   }
   SKALD_CHECK(frame.scope.has_value());

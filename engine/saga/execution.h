@@ -103,10 +103,12 @@ class Execution {
   bool IsPending(const Timer& timer) const;
   void FireDue(FrameId frame);
   void FireDeadline(FrameId frame);
+  void FireAttemptDeadline(FrameId frame);
   void FireUndoDeadline(FrameId frame);
   void Fire(FireTimer::Kind kind, FrameId frame);
   // A timeout that passes after the pivot: what runs is parked instead.
-  bool ParkInsteadOfTimeout(FrameId frame, const Json& error);
+  bool ParkInsteadOfTimeout(FrameId frame, FireTimer::Kind kind, const Json& error);
+  void WaiveTimeout(FrameId frame, FireTimer::Kind kind);
 
   // ---- advance.cc ----
   // Goes on until everything waits, the saga has ended, or the step's bound is reached.
@@ -115,6 +117,8 @@ class Execution {
   bool IsDoomed(const Frame& frame) const;
   void GoOn(FrameId frame);
   void FinishList(FrameId frame, bool end);
+  // Finishes what an operator's hold kept from finishing: no clock may take that back.
+  void FinishLists();
   void CompleteSaga();
 
   // ---- enter.cc ----
@@ -124,7 +128,6 @@ class Execution {
   void BeginBody(FrameId parent, const Node& node, Json input, bool transformed);
   void BeginCall(FrameId parent, const Node& node, Json input, log::v1::TaskStarted* start);
   void RunSimple(FrameId frame, const Node& node);
-  void BeginExplicitUndo(FrameId frame, const Node& node);
   // Emits TaskStarted and returns the new frame.
   FrameId Start(FrameId parent, const Node& node, log::v1::TaskStarted start);
   std::string PathOf(FrameId parent, const Node& node) const;
@@ -180,19 +183,24 @@ class Execution {
   // After a pivot: runs the failed leaf again, or parks it. False: the error may leave.
   bool RecoverForward(FrameId frame, const Fault& fault);
   bool StaysInside(FrameId frame, Json error, FrameId* sealed);
+  void CallAgainIn(Micros delay, FrameId frame, const Fault& fault);
   void Park(FrameId frame, const Fault& fault);
 
   // ---- undo.cc ----
   void StartUndo(FrameId scope, CompensationCause cause, std::vector<uint32_t> seqs,
                  FrameId explicit_frame);
   bool StepUndo(FrameId scope);
+  // Begins the undo that the definition asks for, or completes the task when nothing is owed (any
+  // more).
+  void StepExplicitUndo(FrameId frame);
   void StartStep(FrameId scope, uint32_t seq);
   void FinishStep(FrameId undo_frame);
   // The handler failed; it is tried again, or given up.
   void FailStep(FrameId undo_frame, const Json& error);
   void ExhaustStep(FrameId undo_frame, const Json& error);
   const definition::Compensation& CompensationOf(const Entry& entry) const;
-  std::string ScopeName(const Frame& frame) const;
+  const definition::ScopeOptions& OptionsOf(const Frame& scope) const;
+  std::string ScopeName(const Frame& scope) const;
   // The nearest scope around a frame, itself not counted.
   FrameId ScopeAround(FrameId frame) const;
 

@@ -130,20 +130,18 @@ bool Execution::AwaitsAnswers(FrameId scope) const {
 
 bool Execution::MayUndo(const Frame& at) const {
   const Scope& scope = *at.scope;
-  if (scope.undone || scope.sealed || state_.undo_stopped) return false;
-  const std::optional<definition::ScopeOptions>& options =
-      at.id == kRootFrame ? program().node(0).scope : NodeOf(at).scope;
-  SKALD_CHECK(options.has_value());
-  if (at.fault->plan == FAULT_PLAN_RETRY) return options->compensate_on_retry;
+  if (scope.sealed || state_.undo_stopped) return false;
+  const definition::ScopeOptions& options = OptionsOf(at);
+  if (at.fault->plan == FAULT_PLAN_RETRY) return options.compensate_on_retry;
   switch (at.fault->cause) {
     case COMPENSATION_CAUSE_TIMEOUT:
-      return options->compensate_on_timeout;
+      return options.compensate_on_timeout;
     case COMPENSATION_CAUSE_CANCEL:
       // A cancel that undoes, undoes the root whatever its onCancel says; inner scopes have their
       // own say.
-      return at.id == kRootFrame || options->compensate_on_cancel;
+      return at.id == kRootFrame || options.compensate_on_cancel;
     default:
-      return options->compensate_on_fault;
+      return options.compensate_on_fault;
   }
 }
 
@@ -155,7 +153,7 @@ bool Execution::ProceedFault(FrameId id) {
     const bool owed = !at.scope->entries.empty();
     const bool may_owe =
         std::any_of(state_.lingering.begin(), state_.lingering.end(), [&](const Lingering& call) {
-          return program().node(program().Find(call.task)).compensation.has_value();
+          return !call.quiet && program().node(program().Find(call.task)).compensation.has_value();
         });
     // An undo must not overtake the call that it undoes.
     if ((owed || may_owe) && AwaitsAnswers(id)) return false;

@@ -41,8 +41,9 @@ bool CanMove(const SagaState& state, const Frame& frame) {
     case FrameKind::kTry:
     case FrameKind::kCallFunction:
     case FrameKind::kUndo:
-    case FrameKind::kCompensate:
       return true;
+    case FrameKind::kCompensate:
+      return !IsUnderWay(state);
     case FrameKind::kWorker:
     case FrameKind::kWait:
     case FrameKind::kSimple:
@@ -52,6 +53,12 @@ bool CanMove(const SagaState& state, const Frame& frame) {
 }
 
 }  // namespace
+
+bool IsUnderWay(const SagaState& state) {
+  return AwaitsAnswers(state, kRootFrame) ||
+         std::any_of(state.frames.begin(), state.frames.end(),
+                     [](const Frame& frame) { return frame.scope && frame.scope->undoing; });
+}
 
 bool HasWorkAtOnce(const SagaState& state) {
   if (!state.exists() || state.is_ended() || state.suspended) return false;

@@ -43,6 +43,10 @@ std::vector<TaskToken> AwaitedCalls(const SagaState& state);
 // "<saga>/<path>/<run>[/c]": the same over redeliveries and in-doubt retries.
 std::string IdempotencyKey(const SagaKey& key, const WorkerCall& call);
 
+// True while a call that was given up may still be answered, or an undo runs: an explicit undo
+// waits for both, so that it does not overtake the call it undoes.
+bool IsUnderWay(const SagaState& state);
+
 // True when the saga has tasks to enter or finish right now (its last macro step was cut short).
 bool HasWorkAtOnce(const SagaState& state);
 

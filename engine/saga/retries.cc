@@ -126,6 +126,7 @@ void Execution::Retry(FrameId id) {
     case FrameKind::kWorker: {
       const Node& node = NodeOf(at);
       *retried.mutable_call() = NextCall(node, at.call->path, at.call->compensation);
+      deadline = Deadline(node.timeout, dot, PlaceOf(at));
       break;
     }
     default:
@@ -179,8 +180,7 @@ bool Execution::RecoverForward(FrameId id, const Fault& fault) {
     if (at.retries >= kForwardRetries) {
       Park(id, fault);
     } else {
-      ScheduleRetryAt(id, at.retries + 1,
-                      Scaled(kForwardDelay, std::exp2(at.retries), kForwardDelayMax), fault);
+      CallAgainIn(Scaled(kForwardDelay, std::exp2(at.retries), kForwardDelayMax), id, fault);
     }
     return true;
   }
@@ -188,9 +188,15 @@ bool Execution::RecoverForward(FrameId id, const Fault& fault) {
   if (!delay.ok() || !RetryIsDue(*policy, at.retries, at.started, place, dot)) {
     Park(id, fault);
   } else {
-    ScheduleRetryAt(id, at.retries + 1, *delay, fault);
+    CallAgainIn(*delay, id, fault);
   }
   return true;
+}
+
+void Execution::CallAgainIn(Micros delay, FrameId id, const Fault& fault) {
+  // The timeout is one call's: the next gets its own, and none runs between.
+  if (frame(id).deadline != kNever) WaiveTimeout(id, FireTimer::Kind::kDeadline);
+  ScheduleRetryAt(id, frame(id).retries + 1, delay, fault);
 }
 
 void Execution::Park(FrameId id, const Fault& fault) {

@@ -92,7 +92,7 @@ struct Scope {
   bool sealed = false;  // by its pivot
   std::vector<Entry> entries;
   bool undoing = false;
-  bool undone = false;   // its undo for the pending error has ended
+  bool undone = false;   // an undo of it has ended, since it was entered or ran again
   bool stopped = false;  // by onExhausted: fault
   CompensationCause cause = log::v1::COMPENSATION_CAUSE_UNSPECIFIED;
   FrameId explicit_frame;  // of an explicit undo, else the root frame

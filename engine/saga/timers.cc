@@ -31,11 +31,7 @@ void Execution::Fire(FireTimer::Kind kind, FrameId id) {
     case FireTimer::Kind::kUndoDeadline:
       return FireUndoDeadline(id);
     case FireTimer::Kind::kAttemptDeadline:
-      RaiseAt(id,
-              MakeProblem(Problem::kTimeout, "Attempt timed out",
-                          "An attempt took longer than its limit", frame(id).task),
-              log::v1::COMPENSATION_CAUSE_FAULT, false);
-      return;
+      return FireAttemptDeadline(id);
     case FireTimer::Kind::kContinue:
       return;
   }
@@ -63,22 +59,40 @@ void Execution::FireDeadline(FrameId id) {
                            at.kind == FrameKind::kWorker && at.phase == Frame::Phase::kRunning});
     return;
   }
-  if (at.kind != FrameKind::kUndo && ParkInsteadOfTimeout(id, error)) return;
+  if (at.kind != FrameKind::kUndo && ParkInsteadOfTimeout(id, FireTimer::Kind::kDeadline, error))
+    return;
   RaiseAt(id, error, log::v1::COMPENSATION_CAUSE_TIMEOUT, true);
 }
 
-bool Execution::ParkInsteadOfTimeout(FrameId id, const Json& error) {
+void Execution::FireAttemptDeadline(FrameId id) {
+  const Json error = MakeProblem(Problem::kTimeout, "Attempt timed out",
+                                 "An attempt took longer than its limit", frame(id).task);
+  Json planned = error;
+  if (PlanFor(id, planned, false) == log::v1::FAULT_PLAN_PROPAGATE &&
+      ParkInsteadOfTimeout(id, FireTimer::Kind::kAttemptDeadline, error))
+    return;
+  RaiseAt(id, error, log::v1::COMPENSATION_CAUSE_FAULT, false);
+}
+
+void Execution::WaiveTimeout(FrameId id, FireTimer::Kind kind) {
+  log::v1::Event event;
+  log::v1::TimeoutWaived& waived = *event.mutable_timeout_waived();
+  waived.set_frame(id.value());
+  waived.set_task(frame(id).task);
+  waived.set_undo(kind == FireTimer::Kind::kUndoDeadline);
+  waived.set_attempt(kind == FireTimer::Kind::kAttemptDeadline);
+  Emit(std::move(event));
+}
+
+bool Execution::ParkInsteadOfTimeout(FrameId id, FireTimer::Kind kind, const Json& error) {
   FrameId sealed = id;
   const bool own_pivot = frame(id).scope && frame(id).scope->sealed;
   if (!own_pivot && !StaysInside(id, error, &sealed)) return false;
-  log::v1::Event waived;
-  waived.mutable_timeout_waived()->set_frame(id.value());
-  waived.mutable_timeout_waived()->set_task(frame(id).task);
-  Emit(std::move(waived));
+  WaiveTimeout(id, kind);
   std::vector<FrameId> running;
   for (const Frame& at : state_.frames) {
-    if (at.kind != FrameKind::kWorker || at.phase == Frame::Phase::kParked || InsideUndo(at.id))
-      continue;
+    const bool leaf = at.kind == FrameKind::kWorker || at.kind == FrameKind::kWait;
+    if (!leaf || at.phase == Frame::Phase::kParked || InsideUndo(at.id)) continue;
     for (FrameId up = at.id; up != kRootFrame;) {
       up = frame(up).parent;
       if (up != id) continue;
@@ -86,16 +100,12 @@ bool Execution::ParkInsteadOfTimeout(FrameId id, const Json& error) {
       break;
     }
   }
-  for (FrameId worker : running) Park(worker, {.error = error});
+  for (FrameId leaf : running) Park(leaf, {.error = error});
   return true;
 }
 
 void Execution::FireUndoDeadline(FrameId id) {
-  log::v1::Event waived;
-  waived.mutable_timeout_waived()->set_frame(id.value());
-  waived.mutable_timeout_waived()->set_task(frame(id).task);
-  waived.mutable_timeout_waived()->set_undo(true);
-  Emit(std::move(waived));
+  WaiveTimeout(id, FireTimer::Kind::kUndoDeadline);
   std::vector<FrameId> running;
   for (const Frame& at : state_.frames) {
     if (at.kind == FrameKind::kUndo && at.undo_scope == id) running.push_back(at.id);

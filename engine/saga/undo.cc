@@ -22,10 +22,16 @@ FrameId Execution::ScopeAround(FrameId id) const {
   return kRootFrame;
 }
 
-std::string Execution::ScopeName(const Frame& at) const {
+const definition::ScopeOptions& Execution::OptionsOf(const Frame& at) const {
   const Node& node = at.id == kRootFrame ? program().node(0) : NodeOf(at);
-  if (node.scope && !node.scope->name.empty()) return node.scope->name;
-  return at.id == kRootFrame ? program().name : node.name;
+  SKALD_CHECK(node.scope.has_value());
+  return *node.scope;
+}
+
+std::string Execution::ScopeName(const Frame& at) const {
+  const std::string& name = OptionsOf(at).name;
+  if (!name.empty()) return name;
+  return at.id == kRootFrame ? program().name : NodeOf(at).name;
 }
 
 const definition::Compensation& Execution::CompensationOf(const Entry& entry) const {
@@ -34,7 +40,8 @@ const definition::Compensation& Execution::CompensationOf(const Entry& entry) co
   return *program().node(index).compensation;
 }
 
-void Execution::BeginExplicitUndo(FrameId id, const Node& node) {
+void Execution::StepExplicitUndo(FrameId id) {
+  const Node& node = NodeOf(frame(id));
   if (InsideUndo(id)) {
     return FailTaskFrame(
         id, {.error = MakeProblem(Problem::kConfiguration, "Compensation inside a compensation",
@@ -62,8 +69,8 @@ void Execution::BeginExplicitUndo(FrameId id, const Node& node) {
       break;
     }
   }
-  // Nothing is owed: the call has nothing to do, and its frame completes when the saga goes on.
-  if (!seqs.empty()) StartUndo(scope, log::v1::COMPENSATION_CAUSE_EXPLICIT, std::move(seqs), id);
+  if (seqs.empty()) return FinishTask(id, {.source = log::v1::OUTPUT_SOURCE_INPUT});
+  StartUndo(scope, log::v1::COMPENSATION_CAUSE_EXPLICIT, std::move(seqs), id);
 }
 
 void Execution::StartUndo(FrameId id, CompensationCause cause, std::vector<uint32_t> seqs,
@@ -77,9 +84,13 @@ void Execution::StartUndo(FrameId id, CompensationCause cause, std::vector<uint3
     unknown.mutable_compensation_outcome_unknown()->set_task(entry->task);
     Emit(std::move(unknown));
   }
-  const Node& node = id == kRootFrame ? program().node(0) : NodeOf(frame(id));
-  Place place{.frame = id};
-  OrProblem<Timestamp> deadline = Deadline(node.scope->timeout, Json(), place);
+  OrProblem<Timestamp> deadline = kNever;
+  if (const Scope& scope = *frame(id).scope; scope.undoing) {
+    // One more entry for an undo that runs: the whole of it has the time that it had.
+    deadline = scope.undo_time_up ? context_.now : scope.undo_deadline;
+  } else {
+    deadline = Deadline(OptionsOf(frame(id)).timeout, Json(), {.frame = id});
+  }
   log::v1::Event event;
   log::v1::CompensationStarted& started = *event.mutable_compensation_started();
   started.set_scope(id.value());

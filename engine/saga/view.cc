@@ -35,13 +35,28 @@ absl::string_view PhaseName(Entry::Phase phase) {
   return "armed";
 }
 
+void AddStep(const Entry& entry, absl::string_view state, std::vector<CompensationStep>& steps) {
+  steps.push_back(
+      {entry.task, std::string(TaskName(entry.task)), std::string(state), entry.attempts});
+}
+
 void AddSteps(const std::vector<Entry>& entries, std::vector<CompensationStep>& steps) {
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
     if (entry->handler.empty()) {
       AddSteps(entry->children, steps);
     } else {
-      steps.push_back({entry->task, std::string(TaskName(entry->task)),
-                       std::string(PhaseName(entry->phase)), entry->attempts});
+      AddStep(*entry, PhaseName(entry->phase), steps);
+    }
+  }
+}
+
+// What an ended saga left undone, whatever its undo was doing when the saga ended.
+void AddKept(const std::vector<Entry>& entries, std::vector<CompensationStep>& steps) {
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+    if (entry->handler.empty()) {
+      AddKept(entry->children, steps);
+    } else {
+      AddStep(*entry, "kept", steps);
     }
   }
 }
@@ -143,7 +158,7 @@ std::optional<CompensationView> CompensationOf(const SagaState& state, bool park
     undoing = true;
     AddSteps(frame.scope->entries, view.steps);
   }
-  if (state.is_ended()) AddSteps(state.kept, view.steps);
+  if (state.is_ended()) AddKept(state.kept, view.steps);
   if (parked) {
     view.outcome = "parked";
   } else if (undoing) {

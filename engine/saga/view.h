@@ -54,7 +54,8 @@ struct Incident {
 struct CompensationStep {
   std::string task;  // JSON pointer of the task that is undone
   std::string name;
-  std::string state;  // armed, running, retrying, completed, skipped, resolved, failed, parked
+  // armed, running, retrying, completed, skipped, resolved, failed, parked; kept after the end
+  std::string state;
   uint32_t attempts = 0;
 };
 

@@ -167,8 +167,8 @@ TEST(ConvertSagaTest, FullSaga) {
 
 // The words of the views are strings; a new one must get a name here too.
 TEST(ConvertSagaTest, EveryWordOfTheViewsHasAValue) {
-  for (const char* state :
-       {"armed", "running", "retrying", "completed", "skipped", "resolved", "failed", "parked"}) {
+  for (const char* state : {"armed", "running", "retrying", "completed", "skipped", "resolved",
+                            "failed", "parked", "kept"}) {
     v1::CompensationStep::State value{};
     EXPECT_TRUE(v1::CompensationStep::State_Parse(
         absl::AsciiStrToUpper(std::string("STATE_") + state), &value));

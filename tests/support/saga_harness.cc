@@ -250,17 +250,27 @@ std::vector<std::string> SagaHarness::Advance(Micros span) {
   return events;
 }
 
-std::optional<saga::TaskToken> SagaHarness::TokenOf(absl::string_view name) const {
-  const auto matches = [&](absl::string_view task, const saga::WorkerCall& call) {
-    return name == call.function || name == task || name == saga::TaskName(task);
-  };
+namespace {
+
+bool IsCalled(absl::string_view name, absl::string_view task, const saga::WorkerCall& call) {
+  return name == call.function || name == task || name == saga::TaskName(task);
+}
+
+}  // namespace
+
+std::optional<saga::TaskToken> SagaHarness::LateTokenOf(absl::string_view name) const {
   std::optional<saga::TaskToken> token;
   for (const saga::Lingering& call : state_.lingering) {
-    if (matches(call.task, call.call))
+    if (IsCalled(name, call.task, call.call))
       token = saga::TaskToken{state_.key, call.frame, call.call.attempt};
   }
+  return token;
+}
+
+std::optional<saga::TaskToken> SagaHarness::TokenOf(absl::string_view name) const {
+  std::optional<saga::TaskToken> token = LateTokenOf(name);
   for (const saga::Frame& frame : state_.frames) {
-    if (frame.call && matches(frame.task, *frame.call)) {
+    if (frame.call && IsCalled(name, frame.task, *frame.call)) {
       token = saga::TaskToken{state_.key, frame.id, frame.call->attempt};
     }
   }

@@ -43,6 +43,8 @@ class SagaHarness {
   void set_events_per_step(size_t events) { limits_.events_per_step = events; }
   // The token of the open or given-up call of a function or task; the newest if there are several.
   std::optional<saga::TaskToken> TokenOf(absl::string_view name) const;
+  // Of a given-up call only, the newest.
+  std::optional<saga::TaskToken> LateTokenOf(absl::string_view name) const;
   // Everything committed so far as a golden history: a line per header, bodies and slot, in
   // hexadecimal or as text, ended by the digest of the state's row.
   std::string Golden() const;

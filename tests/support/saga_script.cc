@@ -56,7 +56,7 @@ std::string SagaScript::Define(const std::string& text) {
 
 std::optional<saga::Command> SagaScript::Parse(const std::string& verb, absl::string_view rest) {
   if (verb == "start") return saga::Command{.request = saga::StartSaga{.input = Value(rest)}};
-  if (verb == "answer" || verb == "fail" || verb == "quiesce" || verb == "again")
+  if (verb == "answer" || verb == "fail" || verb == "quiesce" || verb == "again" || verb == "late")
     return ParseAnswer(verb, rest);
   if (verb == "cancel") {
     return saga::Command{
@@ -92,8 +92,10 @@ std::optional<saga::Command> SagaScript::ParseVerb(const std::string& verb,
 std::optional<saga::Command> SagaScript::ParseAnswer(const std::string& verb,
                                                      absl::string_view rest) {
   const std::string name = Word(&rest);
-  // `again` answers with the token that was used last.
-  std::optional<saga::TaskToken> token = verb == "again" ? last_token_ : harness_->TokenOf(name);
+  // `again` answers with the token that was used last, `late` answers the call that was given up.
+  std::optional<saga::TaskToken> token = verb == "again"  ? last_token_
+                                         : verb == "late" ? harness_->LateTokenOf(name)
+                                                          : harness_->TokenOf(name);
   if (!token) return std::nullopt;
   last_token_ = token;
   if (verb == "quiesce") {
