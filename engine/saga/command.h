@@ -88,6 +88,7 @@ struct SkipCompensation {
   std::string task;
   std::string reason;  // required
 };
+// Of a late effect too, also after the end.
 struct ResolveCompensation {
   std::string task;
   std::string note;  // required

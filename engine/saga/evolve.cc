@@ -91,6 +91,9 @@ void Folder::Apply(const Event& event) {
     case Event::kTimeoutWaived:
       On(event.timeout_waived());
       break;
+    case Event::kLateEffectResolved:
+      On(event.late_effect_resolved());
+      break;
     case Event::kCompensationArmed:
       On(event.compensation_armed());
       break;
@@ -474,6 +477,14 @@ void Folder::On(const log::v1::TimeoutWaived& e) {
   SKALD_CHECK(frame.scope.has_value());
   frame.scope->undo_deadline = kNever;
   frame.scope->undo_time_up = true;
+}
+
+void Folder::On(const log::v1::LateEffectResolved& e) {
+  auto late =
+      std::find_if(state_.late_effects.begin(), state_.late_effects.end(),
+                   [&](const LateEffect& effect) { return effect.frame == FrameId(e.frame()); });
+  SKALD_CHECK(late != state_.late_effects.end());
+  state_.late_effects.erase(late);
 }
 
 void Evolve(const Event& event, const EventContext& context, SagaState& state) {

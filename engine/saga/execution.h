@@ -97,9 +97,11 @@ class Execution {
     FrameId scope;
     uint32_t seq = 0;
   };
+  std::vector<ParkedUndo> ParkedUndos(absl::string_view task) const;
   absl::StatusOr<ParkedUndo> FindParkedUndo(absl::string_view task) const;
   absl::StatusOr<FrameId> FindParkedTask(absl::string_view task) const;
   absl::Status NothingParkedError(absl::string_view task) const;
+  absl::Status ResolveLateEffect(absl::string_view task, const std::string& note);
   bool IsPending(const Timer& timer) const;
   void FireDue(FrameId frame);
   void FireDeadline(FrameId frame);

@@ -36,6 +36,7 @@ class Folder {
   void On(const log::v1::ErrorRaised& e);
   void On(const log::v1::LateCompletion& e);
   void On(const log::v1::TimeoutWaived& e);
+  void On(const log::v1::LateEffectResolved& e);
   void On(const log::v1::CompensationArmed& e);
   void On(const log::v1::CompensationDisarmed& e);
   void On(const log::v1::CompensationOutcomeUnknown& e);

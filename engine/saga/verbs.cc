@@ -1,5 +1,6 @@
-// What operators do with parked work.
+// What operators do with parked work and late effects.
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -35,12 +36,9 @@ absl::Status Execution::NothingParkedError(absl::string_view task) const {
   return TaskNotFoundError(state_.key, task);
 }
 
-absl::StatusOr<Execution::ParkedUndo> Execution::FindParkedUndo(absl::string_view task) const {
-  if (absl::Status running = RequireRunning(); !running.ok()) return running;
+std::vector<Execution::ParkedUndo> Execution::ParkedUndos(absl::string_view task) const {
   std::vector<ParkedUndo> found;
-  bool parked_task = false;
   for (const Frame& at : state_.frames) {
-    parked_task = parked_task || (at.phase == Frame::Phase::kParked && IsNamed(task, at.task));
     if (!at.scope) continue;
     std::vector<const Entry*> parked;
     CollectParked(at.scope->entries, parked);
@@ -48,12 +46,20 @@ absl::StatusOr<Execution::ParkedUndo> Execution::FindParkedUndo(absl::string_vie
       if (IsNamed(task, entry->task)) found.push_back({at.id, entry->seq});
     }
   }
+  return found;
+}
+
+absl::StatusOr<Execution::ParkedUndo> Execution::FindParkedUndo(absl::string_view task) const {
+  if (absl::Status running = RequireRunning(); !running.ok()) return running;
+  const std::vector<ParkedUndo> found = ParkedUndos(task);
   if (found.size() == 1) return found.front();
   if (found.size() > 1) {
     return TaskNotParkedError(state_.key, task,
                               "more than one undo is parked; name one by its JSON pointer");
   }
-  if (parked_task) {
+  if (std::any_of(state_.frames.begin(), state_.frames.end(), [&](const Frame& at) {
+        return at.phase == Frame::Phase::kParked && IsNamed(task, at.task);
+      })) {
     return TaskNotParkedError(state_.key, task,
                               absl::StrCat("it is a parked task, not an undo; use ", kTaskVerbs));
   }
@@ -105,6 +111,13 @@ absl::Status Execution::Handle(const SkipCompensation& request) {
 }
 
 absl::Status Execution::Handle(const ResolveCompensation& request) {
+  const bool undo_parked = !ParkedUndos(request.task).empty();
+  if (!undo_parked && !state_.late_effects.empty())
+    return ResolveLateEffect(request.task, request.note);
+  if (undo_parked && request.task.empty() && !state_.late_effects.empty()) {
+    return TaskNotParkedError(state_.key, "",
+                              "an undo is parked and an effect came late; name one by its pointer");
+  }
   absl::StatusOr<ParkedUndo> parked = FindParkedUndo(request.task);
   if (!parked.ok()) return parked.status();
   log::v1::Event event;
@@ -113,6 +126,26 @@ absl::Status Execution::Handle(const ResolveCompensation& request) {
   resolved.set_seq(parked->seq);
   resolved.set_task(FindEntry(frame(parked->scope).scope->entries, parked->seq)->task);
   resolved.set_note_slot(AddSlot(Json::String(request.note)));
+  Emit(std::move(event));
+  return absl::OkStatus();
+}
+
+absl::Status Execution::ResolveLateEffect(absl::string_view task, const std::string& note) {
+  const LateEffect* found = nullptr;
+  for (const LateEffect& late : state_.late_effects) {
+    if (!IsNamed(task, late.task)) continue;
+    if (found != nullptr && found->task != late.task) {
+      return TaskNotParkedError(state_.key, task,
+                                "more than one effect came late; name one by its JSON pointer");
+    }
+    if (found == nullptr) found = &late;  // of several of one task the oldest
+  }
+  if (found == nullptr) return NothingParkedError(task);
+  log::v1::Event event;
+  log::v1::LateEffectResolved& resolved = *event.mutable_late_effect_resolved();
+  resolved.set_frame(found->frame.value());
+  resolved.set_task(found->task);
+  resolved.set_note_slot(AddSlot(Json::String(note)));
   Emit(std::move(event));
   return absl::OkStatus();
 }

@@ -92,7 +92,8 @@ std::vector<Incident> IncidentsOf(const SagaState& state) {
     incidents.push_back({.kind = Incident::Kind::kLateEffect,
                          .task = late.task,
                          .name = std::string(TaskName(late.task)),
-                         .since = late.at});
+                         .since = late.at,
+                         .verbs = "ResolveCompensation"});
   }
   return incidents;
 }

@@ -62,7 +62,7 @@ const Verb kIncidentsVerb = {
     "Lists parked undos, parked tasks and late effects, with what can be done about each:\n"
     "RetryCompensation, RetryTask    skald retry\n"
     "SkipCompensation                skald skip\n"
-    "ResolveCompensation             skald resolve\n"
+    "ResolveCompensation             skald resolve (a late effect too)\n"
     "CompleteTask                    skald complete\n"
     "FailTask                        skald fail\n\n"
     "Example:\n"

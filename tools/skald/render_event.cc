@@ -38,6 +38,7 @@ constexpr Phrase kPhrases[] = {
     {"ErrorRaised", "raised an error", "error"},
     {"TaskParked", "parked: an operator has to decide", "error"},
     {"LateCompletion", "completed too late", "output"},
+    {"LateEffectResolved", "late effect resolved by an operator", "note"},
     {"CompensationArmed", "can be undone from here on", ""},
     {"CompensationDisarmed", "needs no undo", ""},
     {"CompensationOutcomeUnknown", "outcome unknown, will be undone too", ""},
