@@ -154,6 +154,19 @@ class ServerTest(Case):
         self.call("get", "nobody", exit_code=1)
         self.call("deploy", self.files["invalid"], exit_code=2)
 
+    def test_terminate_with_and_without_rollback(self):
+        self.call("start", self.files["waits"], "--id", "t1")
+        self.call("terminate", "t1", "--reason", "enough")
+        event = self.call("history", "t1", "--json")[-1]
+        self.assertEqual((event["type"], event["data"].get("terminated")), ("SagaCancelled", True))
+        self.call("start", self.files["waits"], "--id", "t2")
+        self.call("terminate", "t2", "--rollback", "--reason", "enough")
+        self.call("watch", "t2", exit_code=4)
+        events = self.call("history", "t2", "--json")
+        request, = [event for event in events if event["type"] == "CancelRequested"]
+        self.assertNotIn("abandon", request["data"])
+        self.assertNotIn("terminated", events[-1]["data"])
+
     def test_a_worker_stops_cleanly_and_survives_a_restart(self):
         self.call("deploy", self.files["works"])
         worker = subprocess.Popen([os.path.join(BIN, "skald"), "worker", "--function", "work=cat",

@@ -32,9 +32,11 @@ int Run(Invocation& call) {
 
 const Verb kTerminateVerb = {
     "terminate", "end a saga at once, without undo", "NAMESPACE/SAGA_ID",
-    "Ends a saga where it stands, also one that is parked or suspended. Nothing is undone.\n\n"
-    "Example:\n"
-    "  skald terminate shop/order-1001 --reason 'refunded by hand, ticket 4711'",
+    "Ends a saga where it stands, also one that is parked or suspended. Nothing is undone, unless\n"
+    "with --rollback: then it is cancelled, and what was done is undone.\n\n"
+    "Examples:\n"
+    "  skald terminate shop/order-1001 --reason 'refunded by hand, ticket 4711'\n"
+    "  skald terminate shop/order-1001 --rollback",
     Run};
 
 }  // namespace skald::tools
