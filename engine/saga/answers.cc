@@ -78,9 +78,16 @@ void Execution::ArmLate(const Lingering& late, const Payload& output) {
     Emit(std::move(event));
   }
   if (incident) return;
+  // An undo of the unknown outcome that has begun may have come before the effect: then another is
+  // owed after it. A parked one is tried again with what is known now.
   uint32_t seq = state_.next_seq;
+  bool owed_already = false;
   for (const Entry& entry : frame(scope).scope->entries) {
-    if (entry.frame == late.frame) seq = entry.seq;
+    if (entry.frame != late.frame || entry.phase == Entry::Phase::kRunning ||
+        entry.phase == Entry::Phase::kRetrying)
+      continue;
+    seq = entry.seq;
+    owed_already = entry.phase != Entry::Phase::kArmed;
   }
   log::v1::Event event;
   log::v1::CompensationArmed& armed = *event.mutable_compensation_armed();
@@ -93,6 +100,7 @@ void Execution::ArmLate(const Lingering& late, const Payload& output) {
   armed.set_path(late.call.path);
   Emit(std::move(event));
   const Scope& holder = *frame(scope).scope;
+  if (owed_already) return;
   if (holder.undoing) return StartUndo(scope, holder.cause, {seq}, holder.explicit_frame);
   if (frame(scope).fault) return;  // undone with the rest, when the scope is quiet
   // The saga goes on as if the task had not been done, so it is undone by itself, now.

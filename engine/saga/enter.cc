@@ -119,7 +119,7 @@ void Execution::BeginCall(FrameId parent, const Node& node, Json input,
                           log::v1::TaskStarted* start) {
   const bool worker = node.kind == NodeKind::kCallWorker;
   start->set_kind(worker ? log::v1::FRAME_KIND_WORKER : log::v1::FRAME_KIND_CALL_FUNCTION);
-  const bool undo = InsideUndo(parent);
+  const uint32_t undo = UndoAround(parent);
   log::v1::WorkerCall call = NextCall(node, PathOf(parent, node), undo);
   if (node.with) {
     Place place{.frame = parent,
@@ -133,7 +133,7 @@ void Execution::BeginCall(FrameId parent, const Node& node, Json input,
   }
   *start->mutable_call() = call;
   const FrameId id = Start(parent, node, std::move(*start));
-  if (!worker || !node.compensation || !node.compensation->register_attempt || undo) return;
+  if (!worker || !node.compensation || !node.compensation->register_attempt || undo != 0) return;
   // register: attempt. Owed before the call can leave the process, because its outcome may never be
   // known.
   log::v1::Event event;
@@ -149,15 +149,18 @@ void Execution::BeginCall(FrameId parent, const Node& node, Json input,
 }
 
 log::v1::WorkerCall Execution::NextCall(const Node& node, std::string path,
-                                        bool compensation) const {
+                                        uint32_t undo_seq) const {
   log::v1::WorkerCall call;
   call.set_function(node.function);
-  call.set_compensation(compensation);
+  call.set_compensation(undo_seq != 0);
+  call.set_undo_seq(undo_seq);
   uint32_t run = 1;
   uint32_t attempt = 1;
   if (auto known = state_.runs.find(path); known != state_.runs.end()) {
-    run = known->second.grows ? known->second.run + 1 : known->second.run;
-    attempt = known->second.grows ? 1 : known->second.attempts + 1;
+    const RunRecord& last = known->second;
+    const bool grows = last.grows || (last.undo_seq != 0 && last.undo_seq != undo_seq);
+    run = grows ? last.run + 1 : last.run;
+    attempt = grows ? 1 : last.attempts + 1;
   }
   call.set_path(std::move(path));
   call.set_run(run);
@@ -175,10 +178,10 @@ std::string Execution::PathOf(FrameId parent, const Node& node) const {
   }
 }
 
-bool Execution::InsideUndo(FrameId id) const {
+uint32_t Execution::UndoAround(FrameId id) const {
   for (FrameId at = id;; at = frame(at).parent) {
-    if (frame(at).kind == FrameKind::kUndo) return true;
-    if (at == kRootFrame) return false;
+    if (frame(at).kind == FrameKind::kUndo) return frame(at).undo_seq;
+    if (at == kRootFrame) return 0;
   }
 }
 

@@ -232,11 +232,12 @@ WorkerCall Folder::CallFrom(const log::v1::WorkerCall& call, Json arguments) {
           .arguments = std::move(arguments)};
 }
 
-void Folder::RememberCall(const WorkerCall& call) {
-  RunRecord& record = state_.runs[call.path];
-  record.run = call.run;
-  record.attempts = call.attempt;
+void Folder::RememberCall(const log::v1::WorkerCall& call) {
+  RunRecord& record = state_.runs[call.path()];
+  record.run = call.run();
+  record.attempts = call.attempt();
   record.grows = false;
+  record.undo_seq = call.undo_seq();
 }
 
 void Folder::On(const log::v1::TaskStarted& e) {
@@ -262,7 +263,7 @@ void Folder::On(const log::v1::TaskStarted& e) {
     Json arguments = e.call().arguments_slot() ? Slot(e.call().arguments_slot()) : frame.input;
     if (frame.kind == FrameKind::kWorker) {
       frame.call = CallFrom(e.call(), std::move(arguments));
-      RememberCall(*frame.call);
+      RememberCall(e.call());
     } else {
       frame.path = e.call().path();
       frame.data = std::move(arguments);
@@ -409,7 +410,7 @@ void Folder::On(const log::v1::TaskRetried& e) {
     case FrameKind::kWorker: {
       Json arguments = frame.call->arguments;
       frame.call = CallFrom(e.call(), std::move(arguments));
-      RememberCall(*frame.call);
+      RememberCall(e.call());
       if (e.attempt_deadline_us() != 0) frame.deadline = Timestamp(e.attempt_deadline_us());
       break;
     }

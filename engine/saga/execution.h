@@ -133,8 +133,10 @@ class Execution {
   // Emits TaskStarted and returns the new frame.
   FrameId Start(FrameId parent, const Node& node, log::v1::TaskStarted start);
   std::string PathOf(FrameId parent, const Node& node) const;
-  log::v1::WorkerCall NextCall(const Node& node, std::string path, bool compensation) const;
-  bool InsideUndo(FrameId frame) const;
+  log::v1::WorkerCall NextCall(const Node& node, std::string path, uint32_t undo_seq) const;
+  // The undo that the frame runs for, 0 for none.
+  uint32_t UndoAround(FrameId frame) const;
+  bool InsideUndo(FrameId frame) const { return UndoAround(frame) != 0; }
   OrProblem<Flow> ChooseCase(FrameId frame, const Node& node);
   OrProblem<Json> BuildRaised(FrameId frame, const Node& node);
 

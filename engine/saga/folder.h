@@ -73,7 +73,7 @@ class Folder {
   void RemoveFrame(FrameId id);
   // Remembers that the frame's call may still be answered.
   void LetLinger(const Frame& frame);
-  void RememberCall(const WorkerCall& call);
+  void RememberCall(const log::v1::WorkerCall& call);
   // The undo's frame goes, the entry reaches a final phase and leaves its scope.
   void FinishStep(uint32_t scope, uint32_t seq, Entry::Phase phase);
   void RemoveUndoFrame(uint32_t scope, uint32_t seq);

@@ -125,7 +125,7 @@ void Execution::Retry(FrameId id) {
     }
     case FrameKind::kWorker: {
       const Node& node = NodeOf(at);
-      *retried.mutable_call() = NextCall(node, at.call->path, at.call->compensation);
+      *retried.mutable_call() = NextCall(node, at.call->path, UndoAround(id));
       deadline = Deadline(node.timeout, dot, PlaceOf(at));
       break;
     }

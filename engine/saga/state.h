@@ -164,6 +164,7 @@ struct RunRecord {
   uint32_t run = 1;
   uint32_t attempts = 0;  // of this run
   bool grows = false;     // the next entry is a new run
+  uint32_t undo_seq = 0;  // of an undo's call: whose
 };
 
 // A finished undo step, for the record.

@@ -125,6 +125,7 @@ void Encoder::SaveProgress(const SagaState& state) {
     run->set_run(record.run);
     run->set_attempts(record.attempts);
     run->set_grows(record.grows);
+    run->set_undo_seq(record.undo_seq);
   }
   for (const Lingering& call : state.lingering) {
     SavedLingering* saved = saga_.add_lingering();
@@ -362,7 +363,10 @@ absl::StatusOr<SagaState> Decoder::Decode(absl::string_view bytes) {
   LoadHead(&state);
   for (const SavedFrame& frame : saga_.frames()) state.frames.push_back(Load(frame));
   for (const SavedRun& run : saga_.runs()) {
-    state.runs[run.path()] = {.run = run.run(), .attempts = run.attempts(), .grows = run.grows()};
+    state.runs[run.path()] = {.run = run.run(),
+                              .attempts = run.attempts(),
+                              .grows = run.grows(),
+                              .undo_seq = run.undo_seq()};
   }
   for (const SavedLingering& call : saga_.lingering()) state.lingering.push_back(Load(call));
   LoadEnd(&state);

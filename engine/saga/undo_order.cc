@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
+
 namespace skald::saga {
 namespace {
 
@@ -14,6 +17,12 @@ bool IsOpen(const Entry& entry) {
   if (IsGroup(entry)) return std::any_of(entry.children.begin(), entry.children.end(), IsOpen);
   return entry.phase == Phase::kDue || entry.phase == Phase::kRunning ||
          entry.phase == Phase::kRetrying || entry.phase == Phase::kParked;
+}
+
+// True when the entry (or one in it) runs, waits for its retry or is parked.
+bool HasBegun(const Entry& entry) {
+  if (IsGroup(entry)) return std::any_of(entry.children.begin(), entry.children.end(), HasBegun);
+  return IsOpen(entry) && entry.phase != Phase::kDue;
 }
 
 void Collect(const std::vector<Entry>& entries, UndoOrder order, std::vector<uint32_t>& startable);
@@ -31,7 +40,9 @@ void Collect(const std::vector<Entry>& entries, UndoOrder order, std::vector<uin
   for (const Entry& entry : entries) {
     if (IsOpen(entry)) open.push_back(&entry);
   }
+  // One that has begun is finished first, also when a later outcome came meanwhile.
   std::sort(open.begin(), open.end(), [](const Entry* a, const Entry* b) {
+    if (HasBegun(*a) != HasBegun(*b)) return HasBegun(*a);
     if (a->outcome_revision != b->outcome_revision)
       return a->outcome_revision > b->outcome_revision;
     return a->seq > b->seq;
@@ -40,6 +51,15 @@ void Collect(const std::vector<Entry>& entries, UndoOrder order, std::vector<uin
     for (const Entry* entry : open) CollectEntry(*entry, startable);
   } else if (!open.empty()) {
     CollectEntry(*open.front(), startable);
+  }
+}
+
+// The paths of all undos that have begun.
+void CollectBegun(const std::vector<Entry>& entries,
+                  absl::flat_hash_set<absl::string_view>& paths) {
+  for (const Entry& entry : entries) {
+    if (!IsGroup(entry) && HasBegun(entry)) paths.insert(entry.path);
+    CollectBegun(entry.children, paths);
   }
 }
 
@@ -55,6 +75,16 @@ bool AnyRunning(const std::vector<Entry>& entries) {
 std::vector<uint32_t> StartableUndos(const Scope& scope) {
   std::vector<uint32_t> startable;
   Collect(scope.entries, scope.order, startable);
+  if (startable.empty()) return startable;
+  // Undos of one task that ran more than once go after each other, also in parallel: the place in
+  // the definition is part of their calls' keys, and its run tells them apart.
+  absl::flat_hash_set<absl::string_view> taken;
+  CollectBegun(scope.entries, taken);
+  startable.erase(std::remove_if(startable.begin(), startable.end(),
+                                 [&](uint32_t seq) {
+                                   return !taken.insert(FindEntry(scope.entries, seq)->path).second;
+                                 }),
+                  startable.end());
   return startable;
 }
 

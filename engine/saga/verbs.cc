@@ -52,11 +52,17 @@ std::vector<Execution::ParkedUndo> Execution::ParkedUndos(absl::string_view task
 absl::StatusOr<Execution::ParkedUndo> Execution::FindParkedUndo(absl::string_view task) const {
   if (absl::Status running = RequireRunning(); !running.ok()) return running;
   const std::vector<ParkedUndo> found = ParkedUndos(task);
-  if (found.size() == 1) return found.front();
-  if (found.size() > 1) {
+  const auto task_of = [&](const ParkedUndo& undo) -> const std::string& {
+    return FindEntry(frame(undo.scope).scope->entries, undo.seq)->task;
+  };
+  // Undos of one task that ran more than once cannot be told apart: the first armed is meant.
+  if (std::any_of(found.begin(), found.end(), [&](const ParkedUndo& undo) {
+        return task_of(undo) != task_of(found.front());
+      })) {
     return TaskNotParkedError(state_.key, task,
                               "more than one undo is parked; name one by its JSON pointer");
   }
+  if (!found.empty()) return found.front();
   if (std::any_of(state_.frames.begin(), state_.frames.end(), [&](const Frame& at) {
         return at.phase == Frame::Phase::kParked && IsNamed(task, at.task);
       })) {

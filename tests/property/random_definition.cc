@@ -109,6 +109,10 @@ Json RandomDefinition::Body(int depth, bool inside_undo) {
 }
 
 Json RandomDefinition::Task(int depth, bool inside_undo) {
+  if (!inside_undo && Chance(6)) {
+    Json target = Chance(50) ? Json::EmptyObject() : One("scope", Str("whole"));
+    return One("call", Str("compensate:1.0.0@default")).With("with", std::move(target));
+  }
   Json task = Body(depth, inside_undo);
   if (Chance(10))
     task = std::move(task).With("export", One("as", Str("$context + { n: (.n? // 0) }")));
@@ -146,13 +150,14 @@ std::string RandomDefinition::Text() {
                                 .Add("name", Str("random"))
                                 .Add("version", Str("1.0.0")))
                       .Build();
+  Json saga = One("name", Str("whole"));
   if (Chance(50)) {
     const char* orders[] = {"reverse", "mirror", "parallel"};
-    Json saga = One("order", Str(orders[Below(3)]));
+    saga = std::move(saga).With("order", Str(orders[Below(3)]));
     if (Chance(20)) saga = std::move(saga).With("onCancel", Str("abandon"));
     if (Chance(20)) saga = std::move(saga).With("timeout", One("after", Seconds(60)));
-    document = std::move(document).With("metadata", One("saga", std::move(saga)));
   }
+  document = std::move(document).With("metadata", One("saga", std::move(saga)));
   Json definition = One("document", std::move(document));
   if (Chance(30)) definition = std::move(definition).With("timeout", One("after", Seconds(120)));
   definition = std::move(definition).With("do", List(2, false));

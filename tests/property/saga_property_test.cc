@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "engine/definition/compile.h"
 #include "gtest/gtest.h"
+#include "tests/property/promise_checker.h"
 #include "tests/property/random_definition.h"
 #include "tests/support/saga_harness.h"
 
@@ -40,7 +41,11 @@ class Player {
     ASSERT_TRUE(harness_.state().is_ended())
         << "the saga neither ends nor waits for a named reason: "
         << saga::StatusName(saga::StatusOf(harness_.state()));
+    AnswerLate();
     CheckHistory();
+    PromiseChecker checker;
+    harness_.ForEachEvent([&](const log::v1::Event& event) { checker.See(event); });
+    checker.CheckEnd(harness_.state());
   }
 
   std::string History() const { return absl::StrJoin(harness_.history(), "\n"); }
@@ -68,6 +73,14 @@ class Player {
     for (const saga::TaskToken& token : saga::AwaitedCalls(harness_.state()))
       tokens.push_back(token);
     if (!tokens.empty()) Answer(tokens[Below(static_cast<uint32_t>(tokens.size()))], success);
+  }
+
+  // Given-up calls may succeed at any time, also after the end.
+  void AnswerLate() {
+    const std::vector<saga::Lingering>& calls = harness_.state().lingering;
+    if (calls.empty()) return;
+    const saga::Lingering& call = calls[Below(static_cast<uint32_t>(calls.size()))];
+    Answer({harness_.state().key, call.frame, call.call.attempt}, true);
   }
 
   void Quiesce() {
@@ -111,6 +124,8 @@ class Player {
         harness_.Apply({.request = saga::FailTask{incident.task, "by hand"}});
       } else if (incident.kind == saga::Incident::Kind::kParkedCompensation) {
         harness_.Apply({.request = saga::ResolveCompensation{incident.task, "by hand"}});
+      } else if (Below(2) == 0) {
+        harness_.Apply({.request = saga::ResolveCompensation{incident.task, "looked at"}});
       }
     }
   }
@@ -118,7 +133,11 @@ class Player {
   void Disturb() {
     switch (Below(20)) {
       case 0:
-        harness_.Apply({.request = saga::CancelSaga{.reason = "asked", .force = Below(2) == 0}});
+        if (Below(8) == 0) {
+          harness_.Apply({.request = saga::TerminateSaga{"asked"}});
+        } else {
+          harness_.Apply({.request = saga::CancelSaga{.reason = "asked", .force = Below(2) == 0}});
+        }
         break;
       case 1:
         harness_.Apply({.request = saga::SuspendSaga{"asked"}});
@@ -142,6 +161,7 @@ class Player {
         break;
       case 11:
         harness_.Continue();
+        AnswerLate();
         break;
       case 12:
       case 13:
@@ -175,7 +195,9 @@ class Player {
                        absl::StartsWith(event, "SagaFaulted") ||
                        absl::StartsWith(event, "SagaCancelled");
       if (ended < i) {
-        EXPECT_TRUE(absl::StartsWith(event, "LateCompletion")) << "after the end: " << event;
+        EXPECT_TRUE(absl::StartsWith(event, "LateCompletion") ||
+                    absl::StartsWith(event, "LateEffectResolved"))
+            << "after the end: " << event;
       }
       if (end) {
         EXPECT_EQ(ended, history.size()) << "ended twice";

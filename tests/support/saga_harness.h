@@ -39,6 +39,13 @@ class SagaHarness {
   const definition::Program& program() const { return *program_; }
   // All events so far.
   const std::vector<std::string>& history() const { return history_; }
+  // Calls `visit` for every event so far, from the first.
+  template <typename Visit>
+  void ForEachEvent(const Visit& visit) const {
+    for (const Commit& commit : commits_) {
+      for (const log::v1::Event& event : commit.bodies.events()) visit(event);
+    }
+  }
   // Macro steps are cut after this many events.
   void set_events_per_step(size_t events) { limits_.events_per_step = events; }
   // The token of the open or given-up call of a function or task; the newest if there are several.
