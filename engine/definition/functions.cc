@@ -164,7 +164,24 @@ void FollowCalls(const Draft& draft, NodeIndex index, bool handlers, std::set<No
   }
 }
 
-// Undoing must have nothing to undo itself. Called when calls have inherited their undos.
+// Where a task says `then: end`, in its case or its catch too; absent when it does not.
+Value EndOf(const Value& task) {
+  const auto end = [](const Value& holder) {
+    const Value then = holder.Get("then");
+    return then.text() == "end" ? then : Value();
+  };
+  if (const Value then = end(task)) return then;
+  if (const Value then = end(task.Get("catch"))) return then;
+  const Value cases = task.Get("switch");
+  for (size_t i = 0; i < cases.size(); ++i) {
+    std::string name;
+    if (const Value then = end(SingleMember(cases.At(i), &name))) return then;
+  }
+  return Value();
+}
+
+// Undoing must have nothing to undo itself, and it cannot complete the saga that it undoes. Called
+// when calls have inherited their undos.
 void CheckHandlers(const Draft& draft, DiagnosticSink& diagnostics) {
   Reach reach(draft);
   for (NodeIndex i = 0; i < draft.notes.size(); ++i) {
@@ -173,7 +190,20 @@ void CheckHandlers(const Draft& draft, DiagnosticSink& diagnostics) {
     if (draft.node(i).kind == NodeKind::kCompensate) {
       diagnostics.Error(call.place(), call.pointer(), "a compensation cannot ask for another undo");
     }
+    const Value end = draft.notes[i].keyword == "compensate" ? Value() : EndOf(draft.notes[i].task);
+    if (end) {
+      diagnostics.Error(
+          end.place(), end.pointer(),
+          "'end' would complete the saga, which a compensation cannot do; 'exit' ends "
+          "the list");
+    }
     if (!CallsFunction(draft, i)) continue;
+    if (reach.HasEnd(draft.node(i).callee)) {
+      diagnostics.Error(call.place(), call.pointer(),
+                        absl::StrCat("'", draft.node(i).function,
+                                     "' is called to undo, but something in it says 'then: end', "
+                                     "which would complete the saga; 'exit' ends its list"));
+    }
     const FunctionDraft* callee = draft.FindFunction(draft.node(i).function);
     const bool own = callee != nullptr && callee->compensation.has_value();
     if (!own && !reach.Undoes(draft.node(i).callee)) continue;

@@ -1,7 +1,9 @@
 // Which tasks are scopes, and what depends on it.
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "engine/definition/analysis.h"
@@ -56,13 +58,16 @@ class ScopeCheck {
   void CheckTarget(NodeIndex index);
   bool IsAfterPivot(NodeIndex index) const;
   void GatherTargets();
+  const std::string& NameOf(NodeIndex scope) const;
+  void CheckName(NodeIndex scope, NodeIndex earlier);
 
   const Draft& draft_;
   DiagnosticSink& diagnostics_;
   Reach reach_;
   // What explicit undos may name.
   std::vector<std::string> scope_names_, task_names_;
-  absl::flat_hash_set<std::string> scopes_, tasks_;
+  absl::flat_hash_map<std::string, NodeIndex> scopes_;  // the first of each name
+  absl::flat_hash_set<std::string> tasks_;
 };
 
 void ScopeCheck::CheckPivot(NodeIndex index) {
@@ -135,19 +140,44 @@ void ScopeCheck::CheckRegistration(NodeIndex index) {
 }
 
 void ScopeCheck::GatherTargets() {
-  for (const Node& node : draft_.program->nodes) {
+  for (NodeIndex i = 0; i < draft_.notes.size(); ++i) {
+    const Node& node = draft_.node(i);
     if (node.compensation && tasks_.insert(node.name).second) task_names_.push_back(node.name);
     if (!node.scope) continue;
-    const std::string& name = node.scope->name.empty() ? node.name : node.scope->name;
-    if (scopes_.insert(name).second) scope_names_.push_back(name);
+    const std::string& name = NameOf(i);
+    const auto [known, inserted] = scopes_.try_emplace(name, i);
+    if (inserted) {
+      scope_names_.push_back(name);
+    } else {
+      CheckName(i, known->second);
+    }
   }
+}
+
+const std::string& ScopeCheck::NameOf(NodeIndex scope) const {
+  const Node& node = draft_.node(scope);
+  if (!node.scope->name.empty()) return node.scope->name;
+  return scope == kRoot ? draft_.program->name : node.name;
+}
+
+// Tasks in different lists may have one name, and so may the scopes that are called after them; a
+// name that was given to a scope is there to tell it from the others.
+void ScopeCheck::CheckName(NodeIndex index, NodeIndex earlier) {
+  const ScopeOptions& scope = *draft_.node(index).scope;
+  if (scope.name.empty() && draft_.node(earlier).scope->name.empty()) return;
+  const Value& task = draft_.notes[index].task;
+  const Value name = draft_.notes[index].saga().Get("scope").Get("name");
+  Error(scope.name.empty() ? task : name,
+        absl::StrCat("a scope '", NameOf(index), "' is in this definition already, at ",
+                     earlier == kRoot ? "/document/metadata/saga" : draft_.node(earlier).reference,
+                     "; an undo by that name could mean both: name one of them otherwise"));
 }
 
 void ScopeCheck::CheckTarget(NodeIndex index) {
   const CompensateTarget& target = draft_.node(index).compensate_target;
   if (target.kind == CompensateTarget::Kind::kInnermost) return;
   const bool scope = target.kind == CompensateTarget::Kind::kScope;
-  if ((scope ? scopes_ : tasks_).contains(target.name)) return;
+  if (scope ? scopes_.contains(target.name) : tasks_.contains(target.name)) return;
   const Value at = draft_.notes[index].task.Get("with").Get(scope ? "scope" : "task");
   diagnostics_.Error(
       at.place(), at.pointer(),
@@ -168,7 +198,15 @@ Reach::Reach(const Draft& draft) : draft_(draft) {
     return kind == NodeKind::kCallWorker || kind == NodeKind::kCompensate ||
            d.notes[i].keyword == "run" || d.notes[i].keyword == "emit";
   };
-  for (Fact* fact : {&undo_, &undoes_, &pivot_, &effect_}) {
+  end_.holds = [](const Draft& d, NodeIndex i) {
+    const Node& node = d.node(i);
+    const auto ends = [](const Flow& flow) { return flow.kind == Flow::Kind::kEnd; };
+    return ends(node.then) ||
+           std::any_of(node.cases.begin(), node.cases.end(),
+                       [&](const SwitchCase& branch) { return ends(branch.then); }) ||
+           (node.catch_clause && node.catch_clause->then && ends(*node.catch_clause->then));
+  };
+  for (Fact* fact : {&undo_, &undoes_, &pivot_, &effect_, &end_}) {
     fact->known.assign(draft.notes.size(), Known::kNot);
   }
 }

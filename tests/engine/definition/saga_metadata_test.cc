@@ -374,6 +374,55 @@ INSTANTIATE_TEST_SUITE_P(
             "'g' is called to undo, but has a compensation of its own")),
     BadCaseName());
 
+INSTANTIATE_TEST_SUITE_P(
+    EndInUndo, BadSaga,
+    ::testing::Values(
+        Call("Task", "{compensate: {do: [{x: {call: g, then: end}}]}}", 74,
+             "/do/0/a/metadata/saga/compensate/do/0/x/then",
+             "'end' would complete the saga, which a compensation cannot do; 'exit' ends the list"),
+        Call("Case", "{compensate: {do: [{x: {switch: [{y: {then: end}}]}}]}}", 79,
+             "/do/0/a/metadata/saga/compensate/do/0/x/switch/0/y/then", "'end' would complete"),
+        Call("Catch", "{compensate: {do: [{x: {try: [{y: {call: g}}], catch: {then: end}}}]}}", 96,
+             "/do/0/a/metadata/saga/compensate/do/0/x/catch/then", "'end' would complete"),
+        Bad("ThroughAFunction",
+            "use:\n  functions:\n    g: {do: [{x: {call: h, then: end}}]}\n"
+            "do:\n  - a: {call: f, metadata: {saga: {compensate: g}}}\n",
+            10, 48, "/do/0/a/metadata/saga/compensate",
+            "'g' is called to undo, but something in it says 'then: end'")),
+    BadCaseName());
+
+INSTANTIATE_TEST_SUITE_P(
+    ScopeNames, BadSaga,
+    ::testing::Values(
+        Bad("Twice",
+            "do:\n"
+            "  - a: {do: [{x: {call: f}}], metadata: {saga: {scope: {name: trip}}}}\n"
+            "  - b: {do: [{y: {call: f}}], metadata: {saga: {scope: {name: trip}}}}\n",
+            8, 57, "/do/1/b/metadata/saga/scope/name",
+            "a scope 'trip' is in this definition already, at /do/0/a; an undo by that name could "
+            "mean both: name one of them otherwise"),
+        Bad("AsATaskThatIsAScope",
+            "do:\n"
+            "  - trip: {do: [{x: {call: f}}], metadata: {saga: {scope: true}}}\n"
+            "  - b: {do: [{y: {call: f}}], metadata: {saga: {scope: {name: trip}}}}\n",
+            8, 57, "/do/1/b/metadata/saga/scope/name", "at /do/0/trip; an undo by that name"),
+        Bad("AsTheRoot",
+            "do:\n"
+            "  - b: {do: [{y: {call: f}}], metadata: {saga: {scope: {name: order}}}}\n",
+            7, 57, "/do/0/b/metadata/saga/scope/name", "at /document/metadata/saga; an undo"),
+        Bad("TheRootIsNotCalledDo",
+            "do:\n  - a: {call: 'compensate:1.0.0@default', with: {scope: do}}\n", 7, 57,
+            "/do/0/a/with/scope", "no scope is named 'do'")),
+    BadCaseName());
+
+TEST(ScopeNames, OfTasksMayRepeatAndTheRootHasTheDefinitions) {
+  MustCompileBody(R"(do:
+  - a: {do: [{trip: {do: [{x: {call: f}}], metadata: {saga: {scope: true}}}}]}
+  - trip: {do: [{y: {call: f}}], metadata: {saga: {scope: true}}}
+  - all: {call: 'compensate:1.0.0@default', with: {scope: order}}
+)");
+}
+
 TEST(Warnings, AttemptWithoutOutsideEffect) {
   const auto warnings = [](absl::string_view task) {
     const CompileResult result = Compile(absl::StrCat(
