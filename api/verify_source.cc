@@ -10,15 +10,22 @@ void VerifyProgress::SetWake(std::function<void()> wake) {
   wake_ = std::move(wake);
 }
 
-void VerifyProgress::Report(const runtime::VerifyReport& report) {
+void VerifyProgress::Stop() {
+  MutexLock lock(mutex_);
+  stopped_ = true;
+}
+
+bool VerifyProgress::Report(const runtime::VerifyReport& report) {
   std::function<void()> wake;
   {
     MutexLock lock(mutex_);
+    if (stopped_) return false;
     news_.is_new = true;
     news_.report = report;
     wake = wake_;
   }
   if (wake) wake();
+  return true;
 }
 
 void VerifyProgress::Finish(absl::StatusOr<runtime::VerifyReport> report) {
@@ -59,7 +66,7 @@ std::shared_ptr<VerifyProgress> Verifier::Start() {
   auto progress = std::make_shared<VerifyProgress>();
   thread_ = std::thread([this, progress] {
     absl::StatusOr<runtime::VerifyReport> report = engine_.Verify(
-        [&progress](const runtime::VerifyReport& so_far) { progress->Report(so_far); });
+        [&progress](const runtime::VerifyReport& so_far) { return progress->Report(so_far); });
     {
       MutexLock inner(mutex_);
       is_running_ = false;

@@ -19,8 +19,11 @@ class VerifyProgress {
  public:
   // `wake` is called after each report, from the verification's thread.
   void SetWake(std::function<void()> wake);
+  // Nobody reads it any more.
+  void Stop();
 
-  void Report(const runtime::VerifyReport& report);
+  // False when the verification is to end.
+  bool Report(const runtime::VerifyReport& report);
   void Finish(absl::StatusOr<runtime::VerifyReport> report);
 
   // The newest report that was not taken yet, if there is one; with the end of the verification.
@@ -35,6 +38,7 @@ class VerifyProgress {
  private:
   Mutex mutex_;
   News news_ SKALD_GUARDED_BY(mutex_);
+  bool stopped_ SKALD_GUARDED_BY(mutex_) = false;
   std::function<void()> wake_ SKALD_GUARDED_BY(mutex_);
 };
 
@@ -42,7 +46,7 @@ class VerifyProgress {
 class Verifier {
  public:
   explicit Verifier(runtime::Engine& engine) : engine_(engine) {}
-  // Waits for the one that is running: nothing interrupts it.
+  // Waits for the one that is running, which its stream's end has stopped.
   ~Verifier();
 
   // Null when one is running.
@@ -62,7 +66,7 @@ class VerifySource final : public FrameSource<v1::VerifyStoreResponse> {
 
   void Open(std::function<void()> wake) override { progress_->SetWake(std::move(wake)); }
   Pulled Pull(v1::VerifyStoreResponse& frame) override;
-  void Close() override {}
+  void Close() override { progress_->Stop(); }
 
  private:
   const std::shared_ptr<VerifyProgress> progress_;

@@ -64,7 +64,9 @@ void Gate::Release(Effect effect) {
             FlushBatch();
             outlet_.Refilled(std::move(refill.reply));
           },
-          [&](CloseTask& task) { batch_.closed.push_back(std::move(task.token)); },
+          [&](CloseTask& task) {
+            (task.answered ? batch_.closed : batch_.dismissed).push_back(std::move(task.token));
+          },
           [&](Answer<CommandReply>& answer) { Give(answer); },
           [&](Answer<saga::SagaView>& answer) { Give(answer); },
           [&](Answer<History>& answer) { Give(answer); },
@@ -90,6 +92,7 @@ void Gate::FlushBatch() {
   flush(batch_.withdrawn, &Outlet::Withdraw);
   flush(batch_.cancelled, &Outlet::Cancel);
   flush(batch_.closed, &Outlet::Closed);
+  flush(batch_.dismissed, &Outlet::Dismissed);
 }
 
 void Gate::Discard(const absl::Status& why, Position durable) {

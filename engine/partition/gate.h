@@ -46,6 +46,7 @@ struct RefillQueue {
 };
 struct CloseTask {
   saga::TaskToken token;
+  bool answered = false;  // by the command that closed it
 };
 struct SendMessage {
   Message message;
@@ -89,7 +90,7 @@ class Gate {
   // What leaves for the broker together: many tasks make one frame for a worker.
   struct Batch {
     std::vector<task::ReadyTaskPtr> enqueued;
-    std::vector<saga::TaskToken> withdrawn, closed;
+    std::vector<saga::TaskToken> withdrawn, closed, dismissed;
     std::vector<CancelledTask> cancelled;
   };
 

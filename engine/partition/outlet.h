@@ -40,6 +40,7 @@ class Outlet {
   virtual void Withdraw(absl::Span<const saga::TaskToken> tokens) = 0;
   virtual void Cancel(absl::Span<const CancelledTask> tasks) = 0;
   virtual void Closed(absl::Span<const saga::TaskToken> tokens) = 0;
+  virtual void Dismissed(absl::Span<const saga::TaskToken> tokens) = 0;
 
   // Hands a message to the partition it is for. It may be lost: it is sent again until
   // acknowledged.

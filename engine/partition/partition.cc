@@ -259,7 +259,7 @@ void Partition::Commit(CachedSaga* saga, const SagaKey& key, Decision decision,
                       .record = std::move(record_)});
   ++commits_;
   const CachedSaga& taken = fold_->Take(decision.header, saga, std::move(decision.state));
-  HoldDuties(key, std::move(changes));
+  HoldDuties(request.command, std::move(changes));
   // A step that was cut short again, within the same microsecond, has a timer equal to the last
   // one.
   KeepTimer(taken.state, request.command, 0);
@@ -269,16 +269,20 @@ void Partition::Commit(CachedSaga* saga, const SagaKey& key, Decision decision,
   Reply(request, absl::StatusOr<CommandReply>(std::move(reply)));
 }
 
-void Partition::HoldDuties(const SagaKey& key, DutyChanges changes) {
+void Partition::HoldDuties(const Command& command, DutyChanges changes) {
   const Position needs = staged_position();
+  const auto* const answer = std::get_if<AnswerTask>(&command.request);
   for (task::ReadyTaskPtr& task : changes.opened) gate_.Hold(needs, EnqueueTask{std::move(task)});
   for (saga::TaskToken& token : changes.withdrawn) {
     gate_.Hold(needs, WithdrawTask{std::move(token)});
   }
   for (CancelledTask& task : changes.cancelled) gate_.Hold(needs, CancelTask{std::move(task)});
-  for (saga::TaskToken& token : changes.closed) gate_.Hold(needs, CloseTask{std::move(token)});
-  for (const saga::Timer& timer : changes.timers_gone) timers_->Remove(key, timer);
-  for (const saga::Timer& timer : changes.timers_new) timers_->Add(key, timer);
+  for (saga::TaskToken& token : changes.closed) {
+    const bool answered = answer != nullptr && answer->token == token;
+    gate_.Hold(needs, CloseTask{std::move(token), answered});
+  }
+  for (const saga::Timer& timer : changes.timers_gone) timers_->Remove(command.saga, timer);
+  for (const saga::Timer& timer : changes.timers_new) timers_->Add(command.saga, timer);
 }
 
 void Partition::ReleaseWaiters(const SagaState& state) {

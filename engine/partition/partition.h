@@ -189,7 +189,7 @@ class Partition {
               absl::Span<const std::string> slots);
   void Commit(CachedSaga* saga, const SagaKey& key, saga::Decision decision,
               CommandRequest& request);
-  void HoldDuties(const SagaKey& key, DutyChanges changes);
+  void HoldDuties(const saga::Command& command, DutyChanges changes);
   void ReleaseWaiters(const saga::SagaState& state);
   void KeepTimer(const saga::SagaState& state, const saga::Command& command, Micros delay);
   void Reply(CommandRequest& request, absl::StatusOr<CommandReply> reply);

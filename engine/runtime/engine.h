@@ -190,9 +190,9 @@ class Engine {
   virtual task::Broker& broker() = 0;
   virtual EngineStatus GetStatus() = 0;
   // Replays the whole log into fresh states and rows and compares them with the live ones, as of
-  // one moment.
+  // one moment. Stops with CANCELLED when `progress` says false.
   virtual absl::StatusOr<VerifyReport> Verify(
-      std::function<void(const VerifyReport&)> progress) = 0;
+      std::function<bool(const VerifyReport&)> progress) = 0;
 
   virtual Timestamp Now() const = 0;
   virtual uint32_t partition_count() const = 0;

@@ -370,6 +370,10 @@ void EngineImpl::Closed(absl::Span<const saga::TaskToken> tokens) {
   broker_->Closed(tokens, clock_->Now());
 }
 
+void EngineImpl::Dismissed(absl::Span<const saga::TaskToken> tokens) {
+  broker_->Dismissed(tokens, clock_->Now());
+}
+
 void EngineImpl::Send(partition::Message message) {
   const PartitionId to(message.body.to());
   SKALD_CHECK(to.value() < partitions_.size());

@@ -71,7 +71,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   task::Broker& broker() override { return *broker_; }
   EngineStatus GetStatus() override;
   absl::StatusOr<VerifyReport> Verify(
-      std::function<void(const VerifyReport&)> progress) override;
+      std::function<bool(const VerifyReport&)> progress) override;
   Timestamp Now() const override { return clock_->Now(); }
   uint32_t partition_count() const override { return partition_count_; }
   PartitionId PartitionOf(const SagaKey& key) const override;
@@ -91,6 +91,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   void Withdraw(absl::Span<const saga::TaskToken> tokens) override;
   void Cancel(absl::Span<const partition::CancelledTask> tasks) override;
   void Closed(absl::Span<const saga::TaskToken> tokens) override;
+  void Dismissed(absl::Span<const saga::TaskToken> tokens) override;
   void Send(partition::Message message) override;
   void Acknowledge(PartitionId sender, PartitionId receiver, uint64_t through) override;
   void Deployed(PartitionId partition, const partition::DefinitionPtr& definition) override;

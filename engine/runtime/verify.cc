@@ -149,14 +149,14 @@ absl::StatusOr<std::vector<ComparableRow>> ComparableRows(const storage::ViewSna
 
 absl::Status VerifyPartition(const CapturedRows& captured, const storage::EventLog& log,
                              partition::ProgramSource& programs,
-                             const std::function<void(const VerifyReport&)>& progress,
+                             const std::function<bool(const VerifyReport&)>& progress,
                              VerifyReport& report) {
   storage::MemoryViews views;
   partition::Fold fold({.partition = captured.partition}, views, programs);
   const auto seal = [&]() -> absl::Status {
     report.events += fold.unsealed_events();
     SKALD_RETURN_IF_ERROR(fold.Seal());
-    if (progress) progress(report);
+    if (progress && !progress(report)) return absl::CancelledError("nobody waits for it any more");
     return fold.WriteSealed(views);
   };
   const auto cursor = log.Read(captured.partition, Position(1));
@@ -183,7 +183,7 @@ absl::Status VerifyPartition(const CapturedRows& captured, const storage::EventL
 // ---- The engine's side ----
 
 absl::StatusOr<VerifyReport> EngineImpl::Verify(
-    std::function<void(const VerifyReport&)> progress) {
+    std::function<bool(const VerifyReport&)> progress) {
   using Rows = CapturedRows;
   SKALD_RETURN_IF_ERROR(CheckServing(PartitionId(0)));
   std::vector<std::promise<absl::StatusOr<Rows>>> promises(partitions_.size());

@@ -27,7 +27,7 @@ struct CapturedRows {
 // `progress` from time to time.
 absl::Status VerifyPartition(const CapturedRows& captured, const storage::EventLog& log,
                              partition::ProgramSource& programs,
-                             const std::function<void(const VerifyReport&)>& progress,
+                             const std::function<bool(const VerifyReport&)>& progress,
                              VerifyReport& report);
 
 // A row as it is compared. Rows that say the same in more ways than one are brought to one form:

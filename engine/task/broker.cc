@@ -221,6 +221,21 @@ void Broker::Closed(absl::Span<const TaskToken> tokens, Timestamp /*now*/) {
   }
 }
 
+void Broker::Dismissed(absl::Span<const TaskToken> tokens, Timestamp now) {
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    for (const TaskToken& token : tokens) {
+      const Entry* entry = Find(token);
+      if (entry == nullptr || entry->place != Entry::Place::kLeased) continue;
+      TellCancelled(*entry->worker, token, effects);
+    }
+    Seal(now, effects);
+  }
+  Run(effects);
+  Closed(tokens, now);
+}
+
 Timestamp Broker::Poll(Timestamp now) {
   Effects effects;
   Timestamp next = kNever;

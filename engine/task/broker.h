@@ -164,6 +164,9 @@ class Broker {
   void Withdraw(absl::Span<const TaskToken> tokens);
   // The task's attempt is closed (answered, quiesced, saga ended): forget it.
   void Closed(absl::Span<const TaskToken> tokens, Timestamp now);
+  // As Closed, for attempts that ended without an answer: the saga was terminated, or goes on without
+  // them. A worker that has one is told to stop.
+  void Dismissed(absl::Span<const TaskToken> tokens, Timestamp now);
 
   // Expires leases and claims. Returns when it wants to be called next; what happens meanwhile may
   // bring that forward, so sleep no longer than a fraction of the lease.

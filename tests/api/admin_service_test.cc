@@ -62,6 +62,23 @@ TEST_F(AdminServiceTest, VerifyStreamsProgressThenTheResult) {
   EXPECT_TRUE(second_stream->Finish().ok());
 }
 
+TEST_F(AdminServiceTest, AVerificationEndsWhenItsReaderIsGone) {
+  engine_.verify = [&](auto progress) -> absl::StatusOr<runtime::VerifyReport> {
+    EXPECT_TRUE(engine_.WaitUntil([&] { return !progress({.commits = 1, .events = 2}); }));
+    return absl::CancelledError("");
+  };
+  for (int i = 0; i < 2; ++i) {
+    v1::VerifyStoreResponse frame;
+    EXPECT_TRUE(engine_.WaitUntil([&] {  // until the one before is over
+      grpc::ClientContext context;
+      const auto stream = admin()->VerifyStore(&context, v1::VerifyStoreRequest());
+      const bool runs = stream->Read(&frame);
+      context.TryCancel();
+      return runs;
+    }));
+  }
+}
+
 TEST_F(AdminServiceTest, DamageEndsTheVerification) {
   engine_.verify = [](auto) {
     return LogCorruptError(PartitionId(1), Position(8), "checksum differs");

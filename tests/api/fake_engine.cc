@@ -343,7 +343,7 @@ runtime::EngineStatus FakeEngine::GetStatus() {
 }
 
 absl::StatusOr<runtime::VerifyReport> FakeEngine::Verify(
-    std::function<void(const runtime::VerifyReport&)> progress) {
+    std::function<bool(const runtime::VerifyReport&)> progress) {
   return verify(std::move(progress));
 }
 

@@ -30,7 +30,7 @@ class FakeEngine final : public runtime::Engine {
   std::function<absl::StatusOr<runtime::DeployReply>(const std::string& text)> deploy;
   std::vector<runtime::DefinitionInfo> definitions;
   std::function<absl::StatusOr<runtime::VerifyReport>(
-      std::function<void(const runtime::VerifyReport&)>)>
+      std::function<bool(const runtime::VerifyReport&)>)>
       verify;
   // Answers to commands wait for ReleaseReplies.
   void HoldReplies();
@@ -78,7 +78,7 @@ class FakeEngine final : public runtime::Engine {
   task::Broker& broker() override { return broker_; }
   runtime::EngineStatus GetStatus() override;
   absl::StatusOr<runtime::VerifyReport> Verify(
-      std::function<void(const runtime::VerifyReport&)> progress) override;
+      std::function<bool(const runtime::VerifyReport&)> progress) override;
   Timestamp Now() const override;
   uint32_t partition_count() const override { return kPartitions; }
   PartitionId PartitionOf(const SagaKey& key) const override;

@@ -30,6 +30,10 @@ class RecordingOutlet : public partition::Outlet {
   void Withdraw(absl::Span<const saga::TaskToken> tokens) override;
   void Cancel(absl::Span<const partition::CancelledTask> tasks) override;
   void Closed(absl::Span<const saga::TaskToken> tokens) override;
+  void Dismissed(absl::Span<const saga::TaskToken> tokens) override {
+    dismissed += tokens.size();
+    Closed(tokens);
+  }
   void Send(partition::Message message) override { messages.push_back(std::move(message)); }
   void Acknowledge(PartitionId sender, PartitionId receiver, uint64_t through) override {
     acks.push_back({sender, receiver, through});
@@ -48,6 +52,7 @@ class RecordingOutlet : public partition::Outlet {
   std::map<std::string, task::ReadyTaskPtr> ready, withdrawn;
   std::map<std::string, saga::TaskToken> cancelled;
   std::vector<task::RefillReply> refilled;
+  size_t dismissed = 0;  // tasks that ended without an answer
   size_t recovered = 0;  // tasks that came from a recovery
   std::deque<partition::Message> messages;
   std::deque<Ack> acks;

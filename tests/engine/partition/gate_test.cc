@@ -60,6 +60,9 @@ class GateTest : public ::testing::Test, private Outlet {
   void Closed(absl::Span<const saga::TaskToken> tokens) override {
     left_.push_back("closed" + Frames(tokens));
   }
+  void Dismissed(absl::Span<const saga::TaskToken> tokens) override {
+    left_.push_back("dismissed" + Frames(tokens));
+  }
   void Send(Message message) override {
     left_.push_back(absl::StrCat("send ", message.body.seq()));
   }
@@ -91,19 +94,20 @@ TEST_F(GateTest, WhatIsDurableLeavesAtOnce) {
 
 TEST_F(GateTest, TasksOfOneOpeningLeaveTogether) {
   HoldTask(1, 1);
-  gate_.Hold(Position(1), CloseTask{Token(7)});
+  gate_.Hold(Position(1), CloseTask{Token(7), true});
   HoldTask(2, 2);
   gate_.Hold(Position(2), CancelTask{{Token(8)}});
+  gate_.Hold(Position(2), CloseTask{Token(9), false});
   HoldTask(3, 3);
   gate_.Open(Position(2));
-  EXPECT_THAT(left_, ElementsAre("enqueue 1 2", "cancel 8", "closed 7"));
+  EXPECT_THAT(left_, ElementsAre("enqueue 1 2", "cancel 8", "closed 7", "dismissed 9"));
 }
 
 TEST_F(GateTest, WhatWasAskedForLeavesInItsPlace) {
   HoldTask(1, 1);
-  gate_.Hold(Position(2), CloseTask{Token(7)});
+  gate_.Hold(Position(2), CloseTask{Token(7), true});
   gate_.Hold(Position(2), RefillQueue{{.request = {.source = {}, .function = "f", .from = {}}}});
-  gate_.Hold(Position(3), CloseTask{Token(8)});
+  gate_.Hold(Position(3), CloseTask{Token(8), true});
   gate_.Open(Position(3));
   EXPECT_THAT(left_, ElementsAre("enqueue 1", "closed 7", "refilled f", "closed 8"));
 }

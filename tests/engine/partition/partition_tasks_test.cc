@@ -83,6 +83,15 @@ TEST_F(PartitionTasksTest, ASuspendedSagasTasksAreHeldBackAndItsAnswersTaken) {
   EXPECT_THAT(world_.outlet().ready, ElementsAre(Key("s1/2/1")));
 }
 
+TEST_F(PartitionTasksTest, ATaskIsDismissedWhenItsSagaEndsWithoutItsAnswer) {
+  ASSERT_OK(world_.Do(world_.Start("s1", "order")));
+  ASSERT_OK(world_.Do(world_.Answer()));
+  EXPECT_EQ(world_.outlet().dismissed, 0u);
+  ASSERT_OK(world_.Do(PartitionWorld::Make("s1", TerminateSaga{.reason = ""})));
+  EXPECT_EQ(world_.outlet().dismissed, 1u);
+  EXPECT_THAT(world_.outlet().ready, IsEmpty());
+}
+
 TEST_F(PartitionTasksTest, ATaskOfAnEarlierRunSaysSoWhenItsSagaIsResumed) {
   ASSERT_OK(world_.Do(world_.Start("s1", "order")));
   EXPECT_FALSE(world_.outlet().ready.at("s1/1/1")->from_recovery);

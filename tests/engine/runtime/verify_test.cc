@@ -82,7 +82,9 @@ TEST_F(VerifyTest, FindsWhatWasChangedPlantedAndDeleted) {
 
 TEST_F(VerifyTest, TellsHowItGoes) {
   int calls = 0;
-  ASSERT_OK(engine_->Verify([&](const VerifyReport&) { ++calls; }));
+  ASSERT_OK(engine_->Verify([&](const VerifyReport&) { return ++calls > 0; }));
+  EXPECT_THAT(engine_->Verify([](const VerifyReport&) { return false; }),
+              StatusIs(absl::StatusCode::kCancelled));
   EXPECT_GT(calls, 0);
 }
 

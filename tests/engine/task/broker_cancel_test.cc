@@ -86,6 +86,15 @@ TEST_F(BrokerTest, ARecoveredTaskLongAfterTheStartIsQuietAtOnce) {
   EXPECT_THAT(quiesced_, ElementsAre("saga-1"));
 }
 
+TEST_F(BrokerTest, ADismissedTaskIsToldToItsWorkerAndForgotten) {
+  Connected worker = Connect({.functions = {"charge"}, .credit = 1});
+  Enqueue({Task(1), Task(2)});
+  broker_->Dismissed({Token(1), Token(2), Token(3)}, At(1));
+  EXPECT_THAT(worker.sink->cancelled, ElementsAre("saga-1"));
+  EXPECT_THAT(quiesced_, IsEmpty());
+  EXPECT_EQ(broker_->Queues()[0].ready + broker_->Queues()[0].leased, 0u);
+}
+
 TEST_F(BrokerTest, AnUnknownTaskOfThisRunWasNeverHandedOut) {
   Cancel(Token(1), At(1));
   EXPECT_THAT(quiesced_, ElementsAre("saga-1 never"));
