@@ -29,6 +29,7 @@ enum class Table : uint8_t {
   kDefinitionHash = 11,  // hash -> position
   kIncident = 12,        // saga ‖ frame: parked work and late effects
   kIdentity = 13,        // partition 0, no more parts: which store these views belong to
+  kAuditTree = 14,       // kind ‖ level ‖ tile: the Merkle tree over the partition's commits
 };
 
 // log/: the key of a commit within its partition's column family.

@@ -60,6 +60,11 @@ class Views {
   virtual absl::Status Apply(PartitionId partition, absl::Span<const RowChange> changes,
                              Position applied) = 0;
 
+  // Writes rows of a table that keeps its own progress among them (Table::kAuditTree), as one
+  // atomic step; no applied position moves. Precondition: the log is durable up to what the rows
+  // were derived from; one partition's rows of such a table from one thread at a time.
+  virtual absl::Status ApplyRows(absl::Span<const RowChange> changes) = 0;
+
   virtual std::unique_ptr<ViewSnapshot> Snapshot() const = 0;
 
   // As on a snapshot taken now.

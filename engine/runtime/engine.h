@@ -24,6 +24,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
+#include "engine/audit/auditor.h"
 #include "engine/definition/compile.h"
 #include "engine/partition/reply.h"
 #include "engine/saga/command.h"
@@ -177,6 +178,10 @@ class Engine {
                            absl::AnyInvocable<void(absl::Status)> done) = 0;
 
   // Durable events of one partition from a position on, on the calling thread, until the visitor
+  // Where the commits of a saga begin, from its first on, all durable. Everything acknowledged
+  // before the call is seen. Blocks. NOT_FOUND: there is no such saga.
+  virtual absl::StatusOr<std::vector<Position>> FindCommits(const SagaKey& key) = 0;
+
   // stops or the end is reached. Returns the position after the last event that was looked at.
   virtual absl::StatusOr<Position> ReadLog(PartitionId partition, Position from,
                                            EventVisitor visitor) = 0;
@@ -188,6 +193,9 @@ class Engine {
   virtual void RemoveLogListener(uint64_t id) = 0;
 
   virtual task::Broker& broker() = 0;
+  // Checkpoints and proofs over the log. Its calls block, and must end before Shutdown.
+  virtual audit::Auditor& auditor() = 0;
+
   virtual EngineStatus GetStatus() = 0;
   // Replays the whole log into fresh states and rows and compares them with the live ones, as of
   // one moment. Stops with CANCELLED when `progress` says false.

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
+#include "engine/audit/key_file.h"
 #include "engine/runtime/guarded_done.h"
 #include "storage/data_directory.h"
 #include "storage/memory/memory_event_log.h"
@@ -72,6 +73,7 @@ EngineImpl::EngineImpl(EngineOptions options, EngineParts parts)
 absl::Status EngineImpl::Start() {
   started_ = clock_->Now();
   SKALD_RETURN_IF_ERROR(OpenStore());
+  MakeAuditor();
   task::BrokerOptions broker = options_.broker;
   broker.quiesced = [this](const saga::TaskToken& token, bool never_dispatched) {
     saga::Command command;
@@ -117,6 +119,25 @@ absl::Status EngineImpl::OpenStore() {
   log_ = owned_log_.get();
   views_ = owned_views_.get();
   return absl::OkStatus();
+}
+
+void EngineImpl::MakeAuditor() {
+  const std::string name = audit::StoreName(log_->store_id());
+  if (options_.data_dir.empty()) {
+    auditor_ = std::make_unique<audit::Auditor>(
+        *log_, *views_, [keys = std::vector<audit::SigningKey>{audit::SigningKey::Generate(name)}] {
+          return keys;
+        });
+    return;
+  }
+  const std::string path = audit::KeyFilePath(options_.data_dir);
+  // Sagas go on without a key; whoever asks for a checkpoint is told what is wrong with it.
+  if (const absl::Status made = audit::EnsureKeyFile(path, name); !made.ok()) {
+    std::fprintf(stderr, "skald: no checkpoints can be signed: %s\n",
+                 std::string(made.message()).c_str());
+  }
+  auditor_ =
+      std::make_unique<audit::Auditor>(*log_, *views_, [path] { return audit::ReadKeyFile(path); });
 }
 
 void EngineImpl::MakePartitions() {

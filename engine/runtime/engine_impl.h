@@ -65,9 +65,11 @@ class EngineImpl final : public Engine, private partition::Outlet {
                    absl::AnyInvocable<void(absl::Status)> done) override;
   absl::StatusOr<Position> ReadLog(PartitionId partition, Position from,
                                    EventVisitor visitor) override;
+  absl::StatusOr<std::vector<Position>> FindCommits(const SagaKey& key) override;
   Position DurablePosition(PartitionId partition) const override;
   uint64_t AddLogListener(std::function<void()> grown) override;
   void RemoveLogListener(uint64_t id) override;
+  audit::Auditor& auditor() override { return *auditor_; }
   task::Broker& broker() override { return *broker_; }
   EngineStatus GetStatus() override;
   absl::StatusOr<VerifyReport> Verify(
@@ -97,6 +99,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   void Deployed(PartitionId partition, const partition::DefinitionPtr& definition) override;
 
   // Opening.
+  void MakeAuditor();
   absl::Status OpenStore();
   void MakePartitions();
   absl::Status RecoverAll();
@@ -144,6 +147,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   uint64_t id_seed_[2] = {0, 0};  // of saga ids that nobody gave
 
   ProgramCache programs_;
+  std::unique_ptr<audit::Auditor> auditor_;
   DefinitionCatalog catalog_;
   std::unique_ptr<task::Broker> broker_;
   std::vector<Figures> figures_;

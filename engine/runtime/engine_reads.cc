@@ -119,6 +119,15 @@ absl::StatusOr<partition::History> EngineImpl::FindHistory(const SagaKey& key, R
   return found.get_future().get();
 }
 
+absl::StatusOr<std::vector<Position>> EngineImpl::FindCommits(const SagaKey& key) {
+  SKALD_ASSIGN_OR_RETURN(const partition::History history, FindHistory(key, Revision(0)));
+  if (history.empty()) return SagaNotFoundError(key);
+  std::vector<Position> commits;
+  commits.reserve(history.size());
+  for (const partition::IndexedCommit& each : history) commits.push_back(each.first);
+  return commits;
+}
+
 void EngineImpl::ReadHistory(SagaKey key, Revision from,
                              std::function<bool(const RecordedEvent&)> visitor,
                              absl::AnyInvocable<void(absl::Status)> done) {

@@ -41,7 +41,8 @@ absl::string_view NameOf(Table table) {
     case Table::kApplied:
     case Table::kDefinitionHash:
     case Table::kIncident:
-    case Table::kIdentity: break;
+    case Table::kIdentity:
+    case Table::kAuditTree: break;
   }
   return "row";
 }

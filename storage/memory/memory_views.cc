@@ -48,9 +48,7 @@ class MemoryViews::SharedSnapshot : public ViewSnapshot {
 MemoryViews::MemoryViews() : current_(std::make_shared<Version>()) {}
 MemoryViews::~MemoryViews() = default;
 
-absl::Status MemoryViews::Apply(PartitionId partition, absl::Span<const RowChange> changes,
-                                Position applied) {
-  MutexLock lock(mu_);
+void MemoryViews::Change(absl::Span<const RowChange> changes) {
   if (current_->readers > 0) {
     auto copy = std::make_shared<Version>();
     copy->rows = current_->rows;
@@ -63,7 +61,19 @@ absl::Status MemoryViews::Apply(PartitionId partition, absl::Span<const RowChang
       current_->rows.erase(change.key);
     }
   }
+}
+
+absl::Status MemoryViews::Apply(PartitionId partition, absl::Span<const RowChange> changes,
+                                Position applied) {
+  MutexLock lock(mu_);
+  Change(changes);
   current_->rows.insert_or_assign(AppliedKey(partition), EncodePosition(applied));
+  return absl::OkStatus();
+}
+
+absl::Status MemoryViews::ApplyRows(absl::Span<const RowChange> changes) {
+  MutexLock lock(mu_);
+  Change(changes);
   return absl::OkStatus();
 }
 

@@ -21,6 +21,7 @@ class MemoryViews : public Views {
 
   absl::Status Apply(PartitionId partition, absl::Span<const RowChange> changes,
                      Position applied) override;
+  absl::Status ApplyRows(absl::Span<const RowChange> changes) override;
   // Must not outlive the views.
   std::unique_ptr<ViewSnapshot> Snapshot() const override;
   absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const override;
@@ -38,6 +39,8 @@ class MemoryViews : public Views {
     // Snapshots that read this version.
     int readers = 0;
   };
+
+  void Change(absl::Span<const RowChange> changes) SKALD_REQUIRES(mu_);
 
   mutable Mutex mu_;
   std::shared_ptr<Version> current_ SKALD_GUARDED_BY(mu_);

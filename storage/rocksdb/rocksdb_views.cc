@@ -144,6 +144,15 @@ absl::Status CheckIdentity(rocksdb::DB& db, const RocksDbViewsOptions& options) 
   return absl::OkStatus();
 }
 
+absl::Status Gather(absl::Span<const RowChange> changes, rocksdb::WriteBatch& batch) {
+  for (const RowChange& change : changes) {
+    const rocksdb::Status status =
+        change.value.has_value() ? batch.Put(change.key, *change.value) : batch.Delete(change.key);
+    SKALD_RETURN_IF_ERROR(FromRocksDb(status, "gather view rows"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 struct RocksDbViews::State {
@@ -210,14 +219,16 @@ absl::Status RocksDbViews::Destroy(const std::string& path, rocksdb::Env* env) {
   return absl::OkStatus();
 }
 
+absl::Status RocksDbViews::ApplyRows(absl::Span<const RowChange> changes) {
+  rocksdb::WriteBatch batch;
+  SKALD_RETURN_IF_ERROR(Gather(changes, batch));
+  return FromRocksDb(state_->db->Write(ViewsWriteOptions(), &batch), "write view rows");
+}
+
 absl::Status RocksDbViews::Apply(PartitionId partition, absl::Span<const RowChange> changes,
                                  Position applied) {
   rocksdb::WriteBatch batch;
-  for (const RowChange& change : changes) {
-    const rocksdb::Status status =
-        change.value.has_value() ? batch.Put(change.key, *change.value) : batch.Delete(change.key);
-    SKALD_RETURN_IF_ERROR(FromRocksDb(status, "gather view rows"));
-  }
+  SKALD_RETURN_IF_ERROR(Gather(changes, batch));
   SKALD_RETURN_IF_ERROR(
       FromRocksDb(batch.Put(AppliedKey(partition), EncodePosition(applied)), "gather view rows"));
   return FromRocksDb(state_->db->Write(ViewsWriteOptions(), &batch), "write view rows");

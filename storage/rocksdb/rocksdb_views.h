@@ -46,6 +46,7 @@ class RocksDbViews : public Views {
 
   absl::Status Apply(PartitionId partition, absl::Span<const RowChange> changes,
                      Position applied) override;
+  absl::Status ApplyRows(absl::Span<const RowChange> changes) override;
   // Must not outlive the views.
   std::unique_ptr<ViewSnapshot> Snapshot() const override;
   absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const override;

@@ -4,7 +4,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/errors.h"
+#include "storage/commit_record.h"
 
 namespace skald::api {
 namespace {
@@ -13,7 +15,11 @@ constexpr Timestamp kStart(1'700'000'000'000'000);
 
 }  // namespace
 
-FakeEngine::FakeEngine() : broker_({.claim_window = 0}, kStart) {
+FakeEngine::FakeEngine()
+    : auditor_(stored_log_, views_,
+               [keys = std::vector<audit::SigningKey>{audit::SigningKey::Generate(
+                    audit::StoreName(stored_log_.store_id()))}] { return keys; }),
+      broker_({.claim_window = 0}, kStart) {
   decide = [this](const saga::Command& command) -> absl::StatusOr<runtime::CommandReply> {
     runtime::CommandReply reply;
     reply.saga = command.saga;
@@ -86,10 +92,25 @@ void FakeEngine::AppendCommit(PartitionId partition, const SagaKey& key,
     revision += events.size();
     commit.events = std::move(events);
     commit.slots = std::move(slots);
+    Store(commit);
     for (const auto& [id, listener] : listeners_) listeners.push_back(listener);
   }
   for (const auto& listener : listeners) listener();
   Changed();
+}
+
+void FakeEngine::Store(const Commit& commit) {
+  log::v1::CommitHeader header = commit.header;
+  header.set_format(storage::kCommitFormat);
+  log::v1::EventBodies bodies;
+  for (const log::v1::Event& event : commit.events) *bodies.add_events() = event;
+  storage::StagedCommit staged{.partition = PartitionId(header.partition()),
+                               .first = Position(header.first_position()),
+                               .count = header.count(),
+                               .record = {}};
+  const std::vector<absl::string_view> slots(commit.slots.begin(), commit.slots.end());
+  storage::EncodeCommit(header, bodies.SerializeAsString(), slots, &staged.record);
+  SKALD_CHECK(stored_log_.Append({staged}).ok());
 }
 
 std::vector<saga::Command> FakeEngine::commands() const {
@@ -283,6 +304,19 @@ void FakeEngine::ReadHistory(SagaKey key, Revision from,
     if (!Visit(*commit, wanted, visitor)) break;
   }
   done(absl::OkStatus());
+}
+
+absl::StatusOr<std::vector<Position>> FakeEngine::FindCommits(const SagaKey& key) {
+  MutexLock lock(mutex_);
+  std::vector<Position> commits;
+  for (const Commit& commit : log_[PartitionOf(key).value()]) {
+    if (commit.header.namespace_() == key.namespace_name &&
+        commit.header.saga_id() == key.saga_id) {
+      commits.push_back(Position(commit.header.first_position()));
+    }
+  }
+  if (commits.empty()) return SagaNotFoundError(key);
+  return commits;
 }
 
 absl::StatusOr<Position> FakeEngine::ReadLog(PartitionId partition, Position from,

@@ -13,6 +13,8 @@
 
 #include "base/mutex.h"
 #include "engine/runtime/engine.h"
+#include "storage/memory/memory_event_log.h"
+#include "storage/memory/memory_views.h"
 
 namespace skald::api {
 
@@ -72,9 +74,11 @@ class FakeEngine final : public runtime::Engine {
                    absl::AnyInvocable<void(absl::Status)> done) override;
   absl::StatusOr<Position> ReadLog(PartitionId partition, Position from,
                                    runtime::EventVisitor visitor) override;
+  absl::StatusOr<std::vector<Position>> FindCommits(const SagaKey& key) override;
   Position DurablePosition(PartitionId partition) const override;
   uint64_t AddLogListener(std::function<void()> grown) override;
   void RemoveLogListener(uint64_t id) override;
+  audit::Auditor& auditor() override { return auditor_; }
   task::Broker& broker() override { return broker_; }
   runtime::EngineStatus GetStatus() override;
   absl::StatusOr<runtime::VerifyReport> Verify(
@@ -100,6 +104,13 @@ class FakeEngine final : public runtime::Engine {
   bool Visit(const Commit& commit, const std::function<bool(const runtime::RecordedEvent&)>& wanted,
              absl::FunctionRef<bool(const runtime::RecordedEvent&)> visitor);
   void Changed();
+  void Store(const Commit& commit) SKALD_REQUIRES(mutex_);
+
+  // What was appended, as it is stored, for audits.
+  storage::MemoryEventLog stored_log_{
+      {.partition_count = kPartitions, .store_id = "0123456789abcdef"}};
+  storage::MemoryViews views_;
+  audit::Auditor auditor_;
 
   task::Broker broker_;
   mutable Mutex mutex_;

@@ -83,6 +83,16 @@ TEST_P(ViewsContractTest, RowsAndAppliedPositionMoveTogether) {
               ElementsAre(Pair(Key(2), "bb"), Pair(Key(3), "")));
 }
 
+TEST_P(ViewsContractTest, RowsWithTheirOwnProgressMoveNoAppliedPosition) {
+  ASSERT_OK(views_->Apply(kFirst, {{Key(1), "one"}}, Position(7)));
+  const auto snapshot = views_->Snapshot();
+  ASSERT_OK(views_->ApplyRows({{Key(1), std::nullopt}, {Key(2), "two"}}));
+  EXPECT_THAT(views_->Get(Key(1)), IsOkAndHolds(std::nullopt));
+  EXPECT_THAT(views_->Get(Key(2)), IsOkAndHolds(std::optional<std::string>("two")));
+  EXPECT_THAT(views_->AppliedPosition(kFirst), IsOkAndHolds(Position(7)));
+  EXPECT_THAT(snapshot->Get(Key(2)), IsOkAndHolds(std::nullopt));
+}
+
 TEST_P(ViewsContractTest, LaterChangeOfOneRowInABatchWins) {
   ASSERT_OK(views_->Apply(
       kFirst, {{Key(1), "a"}, {Key(1), "b"}, {Key(2), "x"}, {Key(2), std::nullopt}}, Position(1)));
