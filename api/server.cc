@@ -74,7 +74,8 @@ Server::Server(runtime::Engine& engine, ServerOptions options)
       saga_service_(context_),
       worker_service_(context_),
       log_service_(context_),
-      admin_service_(context_) {}
+      admin_service_(context_),
+      audit_service_(context_) {}
 
 absl::Status Server::Listen() {
   SKALD_RETURN_IF_ERROR(CheckPort(options_.address));
@@ -97,6 +98,7 @@ absl::Status Server::Listen() {
   builder.RegisterService(&worker_service_);
   builder.RegisterService(&log_service_);
   builder.RegisterService(&admin_service_);
+  builder.RegisterService(&audit_service_);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) {
     return absl::FailedPreconditionError(

@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "api/admin_service.h"
+#include "api/audit_service.h"
 #include "api/call_registry.h"
 #include "api/context.h"
 #include "api/definition_service.h"
@@ -60,6 +61,7 @@ class Server {
   WorkerService worker_service_;
   LogService log_service_;
   AdminService admin_service_;
+  AuditService audit_service_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
   bool is_shut_down_ = false;

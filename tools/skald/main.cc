@@ -25,7 +25,7 @@ absl::Span<const Verb* const> AllVerbs() {
       &kWatchVerb,    &kHistoryVerb,     &kCancelVerb, &kTerminateVerb, &kSuspendVerb,
       &kResumeVerb,   &kIncidentsVerb,   &kRetryVerb,  &kSkipVerb,      &kResolveVerb,
       &kCompleteVerb, &kFailVerb,        &kLogVerb,    &kStatusVerb,    &kVerifyVerb,
-      &kWorkerVerb,   &kCompletionVerb,
+      &kAuditVerb,    &kWorkerVerb,      &kCompletionVerb,
   };
   return kVerbs;
 }

@@ -6,6 +6,7 @@
 
 namespace skald::tools {
 
+extern const Verb kAuditVerb;
 extern const Verb kCancelVerb;
 extern const Verb kCompleteVerb;
 extern const Verb kCompletionVerb;

@@ -1,0 +1,199 @@
+#include "api/audit_service.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "api/grpc_status.h"
+#include "api/pull_stream.h"
+#include "base/errors.h"
+#include "base/status_macros.h"
+#include "engine/audit/auditor.h"
+
+namespace skald::api {
+namespace {
+
+// A frame of an export: some commits.
+constexpr size_t kFrameBytes = 256 << 10;
+
+void SetCheckpoint(const audit::SignedCheckpoint& checkpoint, v1::Checkpoint& proto) {
+  proto.set_partition(checkpoint.partition.value());
+  proto.set_note(checkpoint.note);
+  proto.set_origin(checkpoint.checkpoint.origin);
+  proto.set_size(checkpoint.checkpoint.tree.size);
+  proto.set_root(std::string(checkpoint.checkpoint.tree.root.view()));
+}
+
+// A checkpoint that a client kept. Who signed it is the client's to check: what is proven to it
+// does not rest on that.
+struct OldCheckpoint {
+  PartitionId partition;
+  uint64_t size = 0;
+};
+
+absl::StatusOr<OldCheckpoint> ReadOldCheckpoint(const runtime::Engine& engine,
+                                                const std::string& store_name,
+                                                const std::string& text) {
+  constexpr char kField[] = "old_checkpoint";
+  const auto note = audit::ParseNote(text);
+  if (!note.ok()) return BadRequestError(kField, note.status().message());
+  const auto checkpoint = audit::Checkpoint::Parse(note->text);
+  if (!checkpoint.ok()) return BadRequestError(kField, checkpoint.status().message());
+  const auto origin = audit::ParseOrigin(checkpoint->origin);
+  if (!origin.ok()) return BadRequestError(kField, origin.status().message());
+  if (origin->store_name != store_name) {
+    return BadRequestError(
+        kField, absl::StrCat("is of ", origin->store_name, ", and this store is ", store_name));
+  }
+  if (origin->partition.value() >= engine.partition_count()) {
+    return BadRequestError(kField, "is of a partition that this store does not have");
+  }
+  return OldCheckpoint{.partition = origin->partition, .size = checkpoint->tree.size};
+}
+
+absl::Status GetCheckpoints(runtime::Engine& engine, const v1::GetCheckpointRequest& request,
+                            audit::Stopped stopped, v1::GetCheckpointResponse& response) {
+  uint32_t first = 0;
+  uint32_t end = engine.partition_count();
+  if (request.has_partition()) {
+    if (request.partition() >= end) {
+      return BadRequestError("partition", absl::StrCat("there are ", end));
+    }
+    first = request.partition();
+    end = first + 1;
+  }
+  for (uint32_t id = first; id < end; ++id) {
+    SKALD_ASSIGN_OR_RETURN(const audit::SignedCheckpoint checkpoint,
+                           engine.auditor().GetCheckpoint(PartitionId(id), stopped));
+    SetCheckpoint(checkpoint, *response.add_checkpoints());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Prove(runtime::Engine& engine, const v1::ProveConsistencyRequest& request,
+                   audit::Stopped stopped, v1::ProveConsistencyResponse& response) {
+  audit::Auditor& auditor = engine.auditor();
+  SKALD_ASSIGN_OR_RETURN(const OldCheckpoint old,
+                         ReadOldCheckpoint(engine, auditor.store_name(), request.old_checkpoint()));
+  SKALD_ASSIGN_OR_RETURN(const audit::ConsistencyAnswer answer,
+                         auditor.ProveConsistency(old.partition, old.size, stopped));
+  SetCheckpoint(answer.checkpoint, *response.mutable_checkpoint());
+  for (const audit::Hash& hash : answer.proof.path) response.add_path(std::string(hash.view()));
+  return absl::OkStatus();
+}
+
+// A bundle, made as it is read.
+class ExportSource final : public FrameSource<v1::ExportSagaResponse> {
+ public:
+  // `call` outlives the stream.
+  ExportSource(runtime::Engine& engine, const grpc::CallbackServerContext& call,
+               v1::ExportSagaRequest request)
+      : engine_(engine), call_(call), request_(std::move(request)) {}
+
+  void Open(std::function<void()>) override {}
+
+  Pulled Pull(v1::ExportSagaResponse& frame) override {
+    if (export_ == nullptr) {
+      if (absl::Status status = Begin(); !status.ok()) return Pulled::End(std::move(status));
+    }
+    while (frame.data().size() < kFrameBytes) {
+      const absl::StatusOr<std::string> piece = export_->Next();
+      if (!piece.ok()) return Pulled::End(piece.status());
+      if (piece->empty()) break;
+      frame.mutable_data()->append(*piece);
+    }
+    return frame.data().empty() ? Pulled::End(absl::OkStatus()) : Pulled::Frame();
+  }
+
+  void Close() override {}
+
+ private:
+  absl::Status Begin() {
+    const SagaKey saga{.namespace_name = request_.namespace_(), .saga_id = request_.saga_id()};
+    audit::Auditor& auditor = engine_.auditor();
+    audit::ExportRequest wanted{.saga = saga,
+                                .partition = engine_.PartitionOf(saga),
+                                .commits = {},
+                                .old_size = std::nullopt,
+                                .slots = request_.withhold_data() ? audit::SlotData::kWithheld
+                                                                  : audit::SlotData::kIncluded};
+    if (!request_.old_checkpoint().empty()) {
+      SKALD_ASSIGN_OR_RETURN(wanted.old_size, FindOldSize(wanted.partition));
+    }
+    SKALD_ASSIGN_OR_RETURN(wanted.commits, engine_.FindCommits(saga));
+    SKALD_ASSIGN_OR_RETURN(
+        export_, auditor.ExportSaga(std::move(wanted), [this] { return call_.IsCancelled(); }));
+    return absl::OkStatus();
+  }
+
+  // Of the kept checkpoint that is of the saga's partition.
+  absl::StatusOr<uint64_t> FindOldSize(PartitionId partition) const {
+    for (const std::string& note : audit::SplitNotes(request_.old_checkpoint())) {
+      SKALD_ASSIGN_OR_RETURN(const OldCheckpoint old,
+                             ReadOldCheckpoint(engine_, engine_.auditor().store_name(), note));
+      if (old.partition == partition) return old.size;
+    }
+    return BadRequestError(
+        "old_checkpoint",
+        absl::StrCat("is not of the saga's partition, which is ", partition.value()));
+  }
+
+  runtime::Engine& engine_;
+  const grpc::CallbackServerContext& call_;
+  const v1::ExportSagaRequest request_;
+  std::unique_ptr<audit::SagaExport> export_;
+};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* AuditService::GetCheckpoint(grpc::CallbackServerContext* call,
+                                                      const v1::GetCheckpointRequest* request,
+                                                      v1::GetCheckpointResponse* response) {
+  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+  pool_.Post([this, call, reactor, request, response] {
+    const absl::Status status = GetCheckpoints(
+        context_.engine, *request, [call] { return call->IsCancelled(); }, *response);
+    reactor->Finish(ToGrpcStatus(status));
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AuditService::ProveConsistency(grpc::CallbackServerContext* call,
+                                                         const v1::ProveConsistencyRequest* request,
+                                                         v1::ProveConsistencyResponse* response) {
+  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+  pool_.Post([this, call, reactor, request, response] {
+    const absl::Status status = Prove(
+        context_.engine, *request, [call] { return call->IsCancelled(); }, *response);
+    reactor->Finish(ToGrpcStatus(status));
+  });
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::ExportSagaResponse>* AuditService::ExportSaga(
+    grpc::CallbackServerContext* call, const v1::ExportSagaRequest* request) {
+  using Stream = PullStream<v1::ExportSagaResponse>;
+  Violations violations;
+  violations.CheckId("namespace", request->namespace_(), Presence::kRequired);
+  violations.CheckId("saga_id", request->saga_id(), Presence::kRequired);
+  if (!violations.empty()) return Stream::Refuse(context_, violations.ToStatus());
+  return Stream::Open(context_, std::make_unique<ExportSource>(context_.engine, *call, *request));
+}
+
+grpc::ServerUnaryReactor* AuditService::GetKey(grpc::CallbackServerContext* call,
+                                               const v1::GetKeyRequest*,
+                                               v1::GetKeyResponse* response) {
+  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+  pool_.Post([this, reactor, response] {
+    const auto keys = context_.engine.auditor().GetKeys();
+    if (keys.ok()) {
+      for (const audit::VerifierKey& key : *keys) response->add_keys(key.ToText());
+    }
+    reactor->Finish(ToGrpcStatus(keys.status()));
+  });
+  return reactor;
+}
+
+}  // namespace skald::api

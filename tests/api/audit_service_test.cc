@@ -1,0 +1,184 @@
+// Goal: checkpoints, proofs and bundles that the service gives verify with the key it gives, and
+// every bad request is refused with what is wrong.
+#include <string>
+#include <vector>
+
+#include "engine/audit/bundle.h"
+#include "engine/audit/checkpoint.h"
+#include "skald/v1/audit_service.grpc.pb.h"
+#include "tests/api/api_fixture.h"
+
+namespace skald::api {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// In partition 1, by its last character.
+const SagaKey kSaga{.namespace_name = "shop", .saga_id = "o-1"};
+
+class AuditServiceTest : public ApiTest {
+ protected:
+  std::unique_ptr<v1::AuditService::Stub> audit() { return v1::AuditService::NewStub(channel_); }
+
+  void Append(const SagaKey& key, int commits) {
+    for (int i = 0; i < commits; ++i) {
+      std::vector<log::v1::Event> events(2);
+      events[0].mutable_task_started()->set_task("/do/0/x");
+      events[1].mutable_saga_completed()->set_output_slot(1);
+      engine_.AppendCommit(engine_.PartitionOf(key), key, events, {"{\"secret\":1}"});
+    }
+  }
+  std::vector<audit::VerifierKey> Keys() {
+    grpc::ClientContext context;
+    v1::GetKeyResponse response;
+    EXPECT_TRUE(audit()->GetKey(&context, {}, &response).ok());
+    std::vector<audit::VerifierKey> keys;
+    for (const std::string& line : response.keys()) {
+      keys.push_back(*audit::VerifierKey::Parse(line));
+    }
+    return keys;
+  }
+  grpc::Status Checkpoints(std::optional<uint32_t> partition, v1::GetCheckpointResponse& response) {
+    grpc::ClientContext context;
+    v1::GetCheckpointRequest request;
+    if (partition) request.set_partition(*partition);
+    return audit()->GetCheckpoint(&context, request, &response);
+  }
+  std::string NoteOf(uint32_t partition) {
+    v1::GetCheckpointResponse response;
+    EXPECT_TRUE(Checkpoints(partition, response).ok());
+    return response.checkpoints(0).note();
+  }
+  grpc::Status Export(const v1::ExportSagaRequest& request, std::string& text) {
+    grpc::ClientContext context;
+    const auto stream = audit()->ExportSaga(&context, request);
+    v1::ExportSagaResponse frame;
+    while (stream->Read(&frame)) text += frame.data();
+    return stream->Finish();
+  }
+  v1::ExportSagaRequest ExportRequest() {
+    v1::ExportSagaRequest request;
+    request.set_namespace_(kSaga.namespace_name);
+    request.set_saga_id(kSaga.saga_id);
+    return request;
+  }
+};
+
+TEST_F(AuditServiceTest, CheckpointsOfAllPartitionsAreSigned) {
+  Append(kSaga, 3);
+  v1::GetCheckpointResponse response;
+  ASSERT_TRUE(Checkpoints(std::nullopt, response).ok());
+  ASSERT_EQ(response.checkpoints_size(), 2);
+  const std::vector<audit::VerifierKey> keys = Keys();
+  for (const v1::Checkpoint& checkpoint : response.checkpoints()) {
+    const auto opened = audit::OpenCheckpoint(checkpoint.note(), keys);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_EQ(opened->origin, checkpoint.origin());
+    EXPECT_EQ(opened->tree.size, checkpoint.size());
+    EXPECT_EQ(std::string(opened->tree.root.view()), checkpoint.root());
+  }
+  EXPECT_EQ(response.checkpoints(0).size(), 0u);
+  EXPECT_EQ(response.checkpoints(1).size(), 3u);
+  EXPECT_EQ(response.checkpoints(1).partition(), 1u);
+  EXPECT_THAT(Checkpoints(2, response),
+              EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+}
+
+TEST_F(AuditServiceTest, ConsistencyIsProven) {
+  Append(kSaga, 3);
+  const auto old_checkpoint = audit::OpenCheckpoint(NoteOf(1), Keys());
+  ASSERT_TRUE(old_checkpoint.ok());
+  v1::ProveConsistencyRequest request;
+  request.set_old_checkpoint(NoteOf(1));
+  Append(kSaga, 6);
+  grpc::ClientContext context;
+  v1::ProveConsistencyResponse response;
+  ASSERT_TRUE(audit()->ProveConsistency(&context, request, &response).ok());
+  const auto opened = audit::OpenCheckpoint(response.checkpoint().note(), Keys());
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->tree.size, 9u);
+  std::vector<audit::Hash> path;
+  for (const std::string& hash : response.path()) path.push_back(audit::Hash::FromBytes(hash));
+  EXPECT_TRUE(audit::VerifyConsistency(old_checkpoint->tree, opened->tree, path));
+}
+
+TEST_F(AuditServiceTest, OldCheckpointsAreChecked) {
+  Append(kSaga, 3);
+  const audit::SigningKey key = audit::SigningKey::Generate(Keys()[0].name());
+  const auto note = [&key](const std::string& origin, uint64_t size) {
+    const audit::Checkpoint checkpoint{.origin = origin, .tree = {.size = size, .root = {}}};
+    return audit::SignNote(checkpoint.ToText(), {key});
+  };
+  const std::string store = key.verifier().name();
+  for (const auto& [text, problem] :
+       std::vector<std::pair<std::string, std::string>>{{"", "no empty line"},
+                                                        {"x\n\n— y AAAAAAA=\n", "three lines"},
+                                                        {note(store + "/7", 1), "does not have"},
+                                                        {note("skald/00/1", 1), "this store is"},
+                                                        {note(store + "/1", 4), "the log has 3"}}) {
+    v1::ProveConsistencyRequest request;
+    request.set_old_checkpoint(text);
+    grpc::ClientContext context;
+    v1::ProveConsistencyResponse response;
+    const grpc::Status status = audit()->ProveConsistency(&context, request, &response);
+    EXPECT_THAT(status, EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST")) << text;
+    const auto details = DetailOf<google::rpc::BadRequest>(status);
+    ASSERT_TRUE(details.has_value());
+    EXPECT_EQ(details->field_violations(0).field(), "old_checkpoint");
+    EXPECT_THAT(details->field_violations(0).description(), HasSubstr(problem));
+  }
+}
+
+TEST_F(AuditServiceTest, ExportsVerify) {
+  Append(kSaga, 2);
+  v1::GetCheckpointResponse kept;
+  ASSERT_TRUE(Checkpoints(std::nullopt, kept).ok());
+  Append({.namespace_name = "shop", .saga_id = "o-3"}, 400);
+  Append(kSaga, 600);  // more than one frame
+  v1::ExportSagaRequest request = ExportRequest();
+  request.set_old_checkpoint(
+      absl::StrCat(kept.checkpoints(0).note(), "\n", kept.checkpoints(1).note()));
+  std::string text;
+  ASSERT_TRUE(Export(request, text).ok());
+  EXPECT_GT(text.size(), 256u << 10);
+  const auto bundle = audit::ParseBundle(text);
+  ASSERT_TRUE(bundle.ok()) << bundle.status();
+  const auto since = audit::OpenCheckpoint(kept.checkpoints(1).note(), Keys());
+  const audit::BundleReport report =
+      audit::VerifyBundle(*bundle, {.keys = Keys(), .since = *since, .ended = true});
+  for (const audit::BundleProblem& problem : report.problems) ADD_FAILURE() << problem.what;
+  EXPECT_EQ(report.commits, 602u);
+  EXPECT_EQ(report.withheld_slots, 0u);
+  EXPECT_EQ(report.checkpoint.tree.size, 1002u);
+  EXPECT_EQ(report.continued->size, 2u);
+}
+
+TEST_F(AuditServiceTest, DataMayBeWithheld) {
+  Append(kSaga, 2);
+  v1::ExportSagaRequest request = ExportRequest();
+  request.set_withhold_data(true);
+  std::string text;
+  ASSERT_TRUE(Export(request, text).ok());
+  const auto bundle = audit::ParseBundle(text);
+  ASSERT_TRUE(bundle.ok()) << bundle.status();
+  const audit::BundleReport report = audit::VerifyBundle(*bundle, {.keys = Keys()});
+  EXPECT_TRUE(report.ok());
+  EXPECT_EQ(report.withheld_slots, 2u);
+}
+
+TEST_F(AuditServiceTest, BadExportsAreRefused) {
+  std::string text;
+  EXPECT_THAT(Export({}, text), EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+  EXPECT_THAT(Export(ExportRequest(), text),
+              EndsWith(grpc::StatusCode::NOT_FOUND, "SAGA_NOT_FOUND"));
+  Append(kSaga, 1);
+  v1::ExportSagaRequest request = ExportRequest();
+  request.set_old_checkpoint(NoteOf(0));
+  const grpc::Status status = Export(request, text);
+  EXPECT_THAT(status, EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+  EXPECT_THAT(text, IsEmpty());
+}
+
+}  // namespace
+}  // namespace skald::api
