@@ -33,17 +33,21 @@ Hash HashAt(absl::string_view hashes, uint64_t number) {
   return Hash::FromBytes(hashes.substr(number * kSha256Bytes, kSha256Bytes));
 }
 
-// The root over `count` hashes from `first` on. Precondition: `count` is a power of two.
-Hash RootOfHashes(absl::string_view hashes, uint64_t first, uint64_t count) {
-  std::vector<Hash> level;
-  level.reserve(count);
-  for (uint64_t i = 0; i < count; ++i) level.push_back(HashAt(hashes, first + i));
-  for (; level.size() > 1; level.resize(level.size() / 2)) {
-    for (size_t i = 0; i < level.size() / 2; ++i) {
-      level[i] = HashChildren(level[2 * i], level[2 * i + 1]);
-    }
+// All complete subtrees over a tile's hashes, from the hashes themselves up.
+std::vector<std::vector<Hash>> Expand(absl::string_view hashes) {
+  std::vector<std::vector<Hash>> nodes(1);
+  for (uint64_t i = 0; i < hashes.size() / kSha256Bytes; ++i) {
+    nodes[0].push_back(HashAt(hashes, i));
   }
-  return level.front();
+  while (nodes.back().size() > 1) {
+    const std::vector<Hash>& below = nodes.back();
+    std::vector<Hash> above;
+    for (size_t i = 0; i + 1 < below.size(); i += 2) {
+      above.push_back(HashChildren(below[i], below[i + 1]));
+    }
+    nodes.push_back(std::move(above));
+  }
+  return nodes;
 }
 
 // How many hashes the tiles of a level hold together.
@@ -118,7 +122,7 @@ void TileTree::AppendTo(size_t level, const Hash& hash) {
   Level& edge = levels_[level];
   edge.hashes.append(hash.view().data(), kSha256Bytes);
   if (edge.hashes.size() < kTileHashes * kSha256Bytes) return;
-  const Hash root = RootOfHashes(edge.hashes, 0, kTileHashes);
+  const Hash root = Expand(edge.hashes).back().front();
   full_.push_back({RowKey(partition_, kHashesKind, level, edge.tile), std::move(edge.hashes)});
   edge.hashes.clear();
   ++edge.tile;
@@ -157,28 +161,33 @@ absl::Status TileTree::Write() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<absl::string_view> TileTree::TileOf(size_t level, uint64_t tile) {
+absl::StatusOr<const TileTree::Expanded*> TileTree::TileOf(size_t level, uint64_t tile) {
   Level& edge = levels_[level];
-  if (tile == edge.tile) return absl::string_view(edge.hashes);
-  if (tile != edge.read_tile) {
-    edge.read_tile = UINT64_MAX;
-    SKALD_ASSIGN_OR_RETURN(edge.read_hashes,
-                           ReadRow(kHashesKind, level, tile, kTileHashes * kSha256Bytes));
-    edge.read_tile = tile;
+  if (tile == edge.tile) {
+    const size_t count = edge.hashes.size() / kSha256Bytes;
+    if (edge.last.tile != tile || edge.last.nodes.front().size() != count) {
+      edge.last = {.tile = tile, .nodes = Expand(edge.hashes)};
+    }
+    return &edge.last;
   }
-  return absl::string_view(edge.read_hashes);
+  if (tile != edge.full.tile) {
+    SKALD_ASSIGN_OR_RETURN(const std::string hashes,
+                           ReadRow(kHashesKind, level, tile, kTileHashes * kSha256Bytes));
+    edge.full = {.tile = tile, .nodes = Expand(hashes)};
+  }
+  return &edge.full;
 }
 
 absl::StatusOr<Hash> TileTree::Subtree(uint32_t level, uint64_t index) {
   const uint32_t within = level % kTileLevels;
   const uint64_t first = index << within;
-  SKALD_ASSIGN_OR_RETURN(const absl::string_view hashes,
+  SKALD_ASSIGN_OR_RETURN(const Expanded* const tile,
                          TileOf(level / kTileLevels, first / kTileHashes));
-  const uint64_t count = uint64_t{1} << within;
-  if ((first % kTileHashes + count) * kSha256Bytes > hashes.size()) {
+  const uint64_t node = first % kTileHashes >> within;
+  if (within >= tile->nodes.size() || node >= tile->nodes[within].size()) {
     return absl::OutOfRangeError(absl::StrCat("subtree ", level, "/", index, " is not complete"));
   }
-  return RootOfHashes(hashes, first % kTileHashes, count);
+  return tile->nodes[within][node];
 }
 
 absl::StatusOr<absl::string_view> TileTree::PositionsOf(uint64_t tile) {

@@ -13,7 +13,8 @@
 // Numbers are big endian. All that was appended since the last Write is written in one atomic step,
 // so rows always are a tree that the log had.
 //
-// Memory: the last tile of each level, and what was appended since the last Write.
+// Memory: the last tile of each level and the one read last, and what was appended since the last
+// Write.
 //
 // Thread rule: owned by one thread at a time.
 #pragma once
@@ -64,18 +65,25 @@ class TileTree {
   // 2^64 leaves.
   static constexpr size_t kLevels = 8;
 
-  // The last tile of a level, which is not full, and what was read last of the full ones.
+  // A tile with all complete subtrees over its hashes: nodes[n][i] covers 2^n of them. Proofs of a
+  // saga's commits share most of their way, so it is computed once a tile.
+  struct Expanded {
+    uint64_t tile = UINT64_MAX;
+    std::vector<std::vector<Hash>> nodes;
+  };
+  // The last tile of a level, which is not full, and the tiles that were last asked for: it as it
+  // was then, and one of the full ones.
   struct Level {
     uint64_t tile = 0;
     std::string hashes;
-    uint64_t read_tile = UINT64_MAX;
-    std::string read_hashes;
+    Expanded last;
+    Expanded full;
   };
 
   void Forget();
   void AppendTo(size_t level, const Hash& hash);
   absl::StatusOr<std::string> ReadRow(char kind, uint64_t level, uint64_t tile, size_t bytes) const;
-  absl::StatusOr<absl::string_view> TileOf(size_t level, uint64_t tile);
+  absl::StatusOr<const Expanded*> TileOf(size_t level, uint64_t tile);
   absl::StatusOr<absl::string_view> PositionsOf(uint64_t tile);
 
   storage::Views& views_;

@@ -2,8 +2,10 @@
 // log that is no longer what its tree was made of is found out.
 #include "engine/audit/auditor.h"
 
+#include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -188,6 +190,37 @@ TEST_F(AuditorTest, WhoGivesUpIsNotKeptAndLosesNothing) {
   const auto checkpoint = auditor_->GetCheckpoint(kPartition, Never);
   ASSERT_OK(checkpoint.status());
   EXPECT_EQ(checkpoint->checkpoint.tree.size, 20'000u);
+}
+
+TEST_F(AuditorTest, ManyMayAskWhileTheLogGrows) {
+  Fill(log_, 500);
+  const std::vector<Position> commits = log_.commits("s-3");
+  const std::vector<VerifierKey> keys = *auditor_->GetKeys();
+  std::vector<std::thread> readers;
+  for (int reader = 0; reader < 3; ++reader) {
+    readers.emplace_back([&] {
+      TreeHead before;
+      for (int round = 0; round < 20; ++round) {
+        const auto answer = auditor_->ProveConsistency(kPartition, before.size, Never);
+        ASSERT_OK(answer.status());
+        const TreeHead& now = answer->checkpoint.checkpoint.tree;
+        EXPECT_TRUE(round == 0 || VerifyConsistency(before, now, answer->proof.path));
+        before = now;
+        auto saga_export = auditor_->ExportSaga(
+            {.saga = {"shop", "s-3"}, .partition = kPartition, .commits = commits}, Never);
+        ASSERT_OK(saga_export.status());
+        std::string text;
+        for (std::string piece = *(*saga_export)->Next(); !piece.empty();
+             piece = *(*saga_export)->Next()) {
+          text += piece;
+        }
+        EXPECT_TRUE(VerifyBundle(*ParseBundle(text), {.keys = keys}).ok());
+      }
+    });
+  }
+  Fill(log_, 3'000);
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(auditor_->GetCheckpoint(kPartition, Never)->checkpoint.tree.size, 3'500u);
 }
 
 TEST_F(AuditorTest, KeysMayBeRotatedMeanwhile) {
