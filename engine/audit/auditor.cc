@@ -35,6 +35,15 @@ Auditor::Auditor(const storage::EventLog& log, storage::Views& views, KeyReader 
 
 Auditor::~Auditor() = default;
 
+absl::Status Auditor::CheckLog() {
+  for (uint32_t id = 0; id < trees_.size(); ++id) {
+    PartitionTree& tree = *trees_[id];
+    MutexLock lock(tree.mu);
+    SKALD_RETURN_IF_ERROR(Load(tree, PartitionId(id)));
+  }
+  return absl::OkStatus();
+}
+
 // ---- Following the log ----
 
 absl::Status Auditor::Load(PartitionTree& tree, PartitionId partition) {
@@ -47,8 +56,11 @@ absl::Status Auditor::Load(PartitionTree& tree, PartitionId partition) {
     SKALD_RETURN_IF_ERROR(loaded);
   }
   if (tree.tree.last() > log_.LastPosition(partition)) {
-    return LogCorruptError(partition, tree.tree.last(),
-                           "the log ends before what its audit tree covers");
+    return LogCorruptError(
+        partition, tree.tree.last(),
+        "the log ends before what its audit tree covers: it lost its end. Restore "
+        "it from a backup; to go on knowingly without the lost events, delete the "
+        "views");
   }
   tree.is_loaded = true;
   return absl::OkStatus();

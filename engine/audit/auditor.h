@@ -97,6 +97,10 @@ class Auditor {
   Auditor(const storage::EventLog& log, storage::Views& views, KeyReader keys);
   ~Auditor();
 
+  // DATA_LOSS when the log ends before what a tree covers: it lost its end, and perhaps what was under a
+  // signed checkpoint. For the start of an engine.
+  absl::Status CheckLog();
+
   // Of the partition's tree up to its last durable commit. Precondition of all: the partition
   // exists.
   absl::StatusOr<SignedCheckpoint> GetCheckpoint(PartitionId partition, Stopped stopped);

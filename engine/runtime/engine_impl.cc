@@ -74,6 +74,7 @@ absl::Status EngineImpl::Start() {
   started_ = clock_->Now();
   SKALD_RETURN_IF_ERROR(OpenStore());
   MakeAuditor();
+  SKALD_RETURN_IF_ERROR(auditor_->CheckLog());
   task::BrokerOptions broker = options_.broker;
   broker.quiesced = [this](const saga::TaskToken& token, bool never_dispatched) {
     saga::Command command;

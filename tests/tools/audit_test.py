@@ -105,6 +105,10 @@ class AuditTest(unittest.TestCase):
         self.assertGreater(report["commits"], 1)
         self.assertGreater(report["checkpoint"]["size"], report["continues"])
         self.assertEqual(report["problems"], [])
+        events = [json.loads(line) for line in self.verify("bundle", "--events", "--json").stdout.splitlines()[1:]]
+        self.assertEqual([event["revision"] for event in events], list(range(report["events"])))
+        self.assertEqual((events[0]["type"], events[-1]["type"]), ("SagaStarted", "SagaCompleted"))
+        self.assertEqual(events[0]["data"]["input"], {"name": "Ada"})
 
     def test_what_was_altered_is_named(self):
         self.run_saga("pauses", "s-1")
@@ -137,9 +141,10 @@ class AuditTest(unittest.TestCase):
     def test_an_open_saga_is_complete_so_far(self):
         self.run_saga_in_background("w-1")
         self.skald("audit", "export", "test/w-1", "--withhold-data", "--out", "bundle")
-        told = self.verify("bundle").stdout
+        told = self.verify("bundle", "--events").stdout
         self.assertIn("had not ended", told)
-        self.assertIn("withheld", told)
+        self.assertIn("withheld_sha256", told)
+        self.assertNotIn("Ada", told)
         self.assertIn("had not ended", self.verify("bundle", "--ended", exit_code=1).stdout)
 
     def run_saga_in_background(self, saga_id):

@@ -112,6 +112,7 @@ int Run(Invocation& call) {
       .Add("withhold-data", &flags.withhold_data,
            "export: leave user data out; digests stand for it, and everything stays proven.")
       .Add("ended", &flags.ended, "verify: fail when the saga had not ended.")
+      .Add("events", &flags.events, "verify: also show what is proven, event by event.")
       .Add("data-dir", &flags.data_dir, "FOLDER", "key: of this data directory, without a server.")
       .Add("rotate", &flags.rotate, "key: make a new key, with --data-dir.");
   if (auto exit = call.Parse({.words_min = 1, .words_max = 2})) return *exit;
@@ -138,7 +139,7 @@ const Verb kAuditVerb = {
     "            off, and, with --since, nothing before that checkpoint rewritten. Says where, if\n"
     "            something was. A bundle is whole if the saga had ended; else it is complete up "
     "to\n"
-    "            its last revision.\n"
+    "            its last revision. With --events it shows the history, if it is verified.\n"
     "key         print the public keys: get them once, on a way you trust. With --data-dir\n"
     "            --rotate make a new one; no restart is needed.\n\n"
     "Examples:\n"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/audit/bundle.h"
 #include "engine/audit/checkpoint.h"
 #include "engine/audit/note.h"
 #include "tools/skald/invocation.h"
@@ -20,6 +21,7 @@ struct AuditFlags {
   int64_t partition = -1;
   bool withhold_data = false;
   bool ended = false;
+  bool events = false;
   bool rotate = false;
 };
 
@@ -34,6 +36,9 @@ int AuditCheckpoint(Invocation& call, const AuditFlags& flags);
 int AuditExport(Invocation& call, const AuditFlags& flags);
 int AuditVerify(Invocation& call, const AuditFlags& flags);
 int AuditKey(Invocation& call, const AuditFlags& flags);
+
+// Shows the events of a bundle. Precondition: it is verified.
+int PrintBundleEvents(const Invocation& call, const audit::Bundle& bundle);
 
 // Writes `text` to --out, or to standard output.
 int WriteOutput(Invocation& call, const AuditFlags& flags, const std::string& text);

@@ -167,7 +167,8 @@ int AuditVerify(Invocation& call, const AuditFlags& flags) {
   } else {
     PrintProblems(call, report);
   }
-  return report.ok() ? kExitOk : kExitError;
+  if (!report.ok()) return kExitError;
+  return flags.events ? PrintBundleEvents(call, *bundle) : kExitOk;
 }
 
 }  // namespace skald::tools

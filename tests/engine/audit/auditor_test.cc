@@ -174,8 +174,10 @@ TEST_F(AuditorTest, ALogThatLostItsEndIsFoundOut) {
   ASSERT_OK(auditor_->GetCheckpoint(kPartition, Never).status());
   Log shorter;
   Fill(shorter, 20);
+  EXPECT_OK(auditor_->CheckLog());
   log_ = std::move(shorter);
   Restart();
+  EXPECT_THAT(auditor_->CheckLog(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(auditor_->GetCheckpoint(kPartition, Never), StatusIs(absl::StatusCode::kDataLoss));
   ASSERT_OK(TileTree(views_, kPartition).Clear());
   Restart();
