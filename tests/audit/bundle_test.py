@@ -58,6 +58,16 @@ class BundleTest(unittest.TestCase):
         self.assertEqual(problems, [])
         self.assertIn("9 slots withheld", proven)
 
+    def test_the_frozen_bundle_verifies(self):
+        golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "formats", "audit_bundle_v1")
+
+        def read(name):
+            with open(f"{golden}.{name}", encoding="utf-8", newline="") as file:
+                return file.read()
+        keys = [audit.Key(read("key"))]
+        kept = audit.Checkpoint(read("checkpoint"), keys)
+        self.assertEqual(audit.verify(audit.load(read("json")), keys, kept)[0], [])
+
     def test_another_key_is_refused(self):
         other = [audit.Key(self.read("other_key"))]
         self.assertEqual(audit.verify(audit.load(self.text), other)[0],

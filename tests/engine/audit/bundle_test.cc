@@ -4,12 +4,15 @@
 // by one with the place that has to be named.
 #include "engine/audit/bundle.h"
 
+#include <fstream>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/engine/audit/sample_log.h"
@@ -62,6 +65,29 @@ TEST_F(BundleTest, IsReadAsWrittenAndVerifies) {
   EXPECT_EQ(report.definition_hash, std::string(32, '\x07'));
   ASSERT_TRUE(report.continued.has_value());
   EXPECT_EQ(report.continued->size, 7u);
+}
+
+std::string ReadGolden(absl::string_view name) {
+  std::ifstream file(absl::StrCat(SKALD_SOURCE_DIR, "/tests/golden/formats/audit_bundle_v1.", name),
+                     std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Goal: a bundle that was given away verifies for ever. Never edit the files; a new format gets new
+// ones.
+TEST_F(BundleTest, FormatOneIsFrozen) {
+  const auto key = VerifierKey::Parse(absl::StripSuffix(ReadGolden("key"), "\n"));
+  ASSERT_TRUE(key.ok()) << key.status();
+  const auto since = OpenCheckpoint(ReadGolden("checkpoint"), {*key});
+  ASSERT_TRUE(since.ok()) << since.status();
+  const auto bundle = ParseBundle(ReadGolden("json"));
+  ASSERT_TRUE(bundle.ok()) << bundle.status();
+  const BundleReport report =
+      VerifyBundle(*bundle, {.keys = {*key}, .since = *since, .ended = true});
+  EXPECT_THAT(Lines(report), IsEmpty());
+  EXPECT_EQ(report.events, 9u);
 }
 
 TEST_F(BundleTest, TheWriterCountsForItself) {

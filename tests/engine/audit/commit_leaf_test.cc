@@ -2,9 +2,12 @@
 // them, and from nothing else.
 #include "engine/audit/commit_leaf.h"
 
+#include <fstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -35,6 +38,17 @@ TEST(CommitLeafTest, IsWhatTheFormatSays) {
   const std::string data = std::string(1, static_cast<char>(header.size())) + std::string(3, '\0') +
                            header + Sha256("bodies") + Sha256("{\"paid\":true}") + Sha256("");
   EXPECT_EQ(std::string(LeafOf(record).view()), Sha256(std::string(1, '\0') + data));
+}
+
+// Goal: format 1 never changes. Never edit the file; the leaf is the one in docs/formats.md.
+TEST(CommitLeafTest, FormatOneIsFrozen) {
+  std::ifstream file(std::string(SKALD_SOURCE_DIR) + "/tests/golden/formats/commit_record_v1.hex");
+  std::string hex;
+  for (char c = 0; file.get(c);) {
+    if (absl::ascii_isxdigit(static_cast<unsigned char>(c))) hex.push_back(c);
+  }
+  EXPECT_EQ(absl::BytesToHexString(LeafOf(absl::HexStringToBytes(hex)).view()),
+            "6fa041059020dca396bd806a7da1ab90f9509885f374324804709e6d81598239");
 }
 
 TEST(CommitLeafTest, AnErasedSlotLeavesTheLeaf) {
