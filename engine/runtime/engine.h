@@ -177,11 +177,11 @@ class Engine {
                            std::function<bool(const RecordedEvent&)> visitor,
                            absl::AnyInvocable<void(absl::Status)> done) = 0;
 
-  // Durable events of one partition from a position on, on the calling thread, until the visitor
   // Where the commits of a saga begin, from its first on, all durable. Everything acknowledged
   // before the call is seen. Blocks. NOT_FOUND: there is no such saga.
   virtual absl::StatusOr<std::vector<Position>> FindCommits(const SagaKey& key) = 0;
 
+  // Durable events of one partition from a position on, on the calling thread, until the visitor
   // stops or the end is reached. Returns the position after the last event that was looked at.
   virtual absl::StatusOr<Position> ReadLog(PartitionId partition, Position from,
                                            EventVisitor visitor) = 0;
@@ -193,6 +193,7 @@ class Engine {
   virtual void RemoveLogListener(uint64_t id) = 0;
 
   virtual task::Broker& broker() = 0;
+
   // Checkpoints and proofs over the log. Its calls block, and must end before Shutdown.
   virtual audit::Auditor& auditor() = 0;
 
