@@ -1,16 +1,10 @@
 #include "engine/partition/gate.h"
 
 #include "base/check.h"
+#include "base/overloaded.h"
 
 namespace skald::partition {
 namespace {
-
-template <typename... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
-template <typename... Cases>
-Overloaded(Cases...) -> Overloaded<Cases...>;
 
 template <typename T>
 void Give(Answer<T>& answer) {

@@ -3,22 +3,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/overloaded.h"
 #include "base/status_macros.h"
 #include "engine/partition/partition.h"
 #include "engine/partition/rows.h"
 #include "storage/commit_record.h"
 
 namespace skald::partition {
-namespace {
-
-template <typename... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
-template <typename... Cases>
-Overloaded(Cases...) -> Overloaded<Cases...>;
-
-}  // namespace
 
 void Partition::Reset() {
   fold_ = std::make_unique<Fold>(FoldOptions{.partition = options_.partition,
