@@ -13,7 +13,7 @@ namespace {
 constexpr char kPayloadType[] = "skald/ErrorInfo";
 
 // In the order of the enum.
-constexpr std::array<absl::string_view, 23> kReasonNames = {"BAD_REQUEST",
+constexpr std::array<absl::string_view, 28> kReasonNames = {"BAD_REQUEST",
                                                             "DEFINITION_INVALID",
                                                             "DEFINITION_NOT_FOUND",
                                                             "DEFINITION_ALREADY_EXISTS",
@@ -35,6 +35,11 @@ constexpr std::array<absl::string_view, 23> kReasonNames = {"BAD_REQUEST",
                                                             "DEADLINE_PASSED",
                                                             "RESUME_TOKEN_INVALID",
                                                             "LOG_CORRUPT",
+                                                            "MODEL_INVALID",
+                                                            "MODEL_NOT_FOUND",
+                                                            "MODEL_BEHIND",
+                                                            "MODEL_STOPPED",
+                                                            "MODEL_WITHOUT_HISTORY",
                                                             "INTERNAL"};
 static_assert(kReasonNames.size() == static_cast<size_t>(ErrorReason::kInternal) + 1);
 
@@ -309,6 +314,51 @@ absl::Status LogCorruptError(PartitionId partition, Position position, absl::str
                    {.reason = ErrorReason::kLogCorrupt,
                     .metadata = {{"partition", absl::StrCat(partition.value())},
                                  {"position", absl::StrCat(position.value())}}});
+}
+
+absl::Status ModelInvalidError(absl::string_view message,
+                               std::vector<std::pair<std::string, std::string>> violations) {
+  return MakeError(absl::StatusCode::kInvalidArgument, message,
+                   {.reason = ErrorReason::kModelInvalid, .violations = std::move(violations)});
+}
+
+absl::Status ModelNotFoundError(absl::string_view model) {
+  return MakeError(absl::StatusCode::kNotFound,
+                   absl::StrCat("There is no read model '", model, "'; `skald models` lists them"),
+                   {.reason = ErrorReason::kModelNotFound,
+                    .metadata = {{"model", std::string(model)}}});
+}
+
+absl::Status ModelWithoutHistoryError(absl::string_view model) {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("Read model '", model,
+                                "' keeps no history, so it is known only as of now; declare it with "
+                                "`history: true`"),
+                   {.reason = ErrorReason::kModelWithoutHistory,
+                    .metadata = {{"model", std::string(model)}}});
+}
+
+absl::Status ModelStoppedError(absl::string_view model, PartitionId partition, Position position,
+                               absl::string_view why) {
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      absl::StrCat("Read model '", model, "' stands still before position ", position.value(),
+                   " of partition ", partition.value(), ", which it cannot fold: ", why,
+                   ". Deploy a better declaration of it, or one with `onError: park`"),
+      {.reason = ErrorReason::kModelStopped,
+       .metadata = {{"model", std::string(model)},
+                    {"partition", absl::StrCat(partition.value())},
+                    {"position", absl::StrCat(position.value())}}});
+}
+
+absl::Status ModelBehindError(absl::string_view model, uint64_t events_behind) {
+  return MakeError(absl::StatusCode::kUnavailable,
+                   absl::StrCat("Read model '", model, "' is ", events_behind,
+                                " events behind what the read wants; try again, or read stale rows"),
+                   {.reason = ErrorReason::kModelBehind,
+                    .metadata = {{"model", std::string(model)},
+                                 {"events_behind", absl::StrCat(events_behind)}},
+                    .retry_after = 100 * kMillisecond});
 }
 
 absl::Status InternalError(absl::string_view message) {

@@ -41,6 +41,11 @@ enum class ErrorReason {
   kDeadlinePassed,
   kResumeTokenInvalid,
   kLogCorrupt,
+  kModelInvalid,
+  kModelNotFound,
+  kModelBehind,
+  kModelStopped,
+  kModelWithoutHistory,
   kInternal,
 };
 
@@ -67,11 +72,14 @@ absl::Status BadRequestError(std::vector<std::pair<std::string, std::string>> vi
 absl::Status DefinitionInvalidError(absl::string_view message,
                                     std::vector<std::pair<std::string, std::string>> violations);
 absl::Status ResumeTokenInvalidError(absl::string_view problem);
+absl::Status ModelInvalidError(absl::string_view message,
+                               std::vector<std::pair<std::string, std::string>> violations);
 // NOT_FOUND
 absl::Status DefinitionNotFoundError(absl::string_view namespace_name, absl::string_view name,
                                      absl::string_view version);
 absl::Status SagaNotFoundError(const SagaKey& key);
 absl::Status TaskNotFoundError(const SagaKey& key, absl::string_view task);
+absl::Status ModelNotFoundError(absl::string_view model);
 // ALREADY_EXISTS
 absl::Status DefinitionAlreadyExistsError(absl::string_view namespace_name, absl::string_view name,
                                           absl::string_view version);
@@ -86,6 +94,11 @@ absl::Status TaskNotRunningError(const SagaKey& key, absl::string_view task,
                                  absl::string_view detail);
 absl::Status TaskNotParkedError(const SagaKey& key, absl::string_view task,
                                 absl::string_view detail);
+// The model was declared without history, so it is known only as of now.
+absl::Status ModelWithoutHistoryError(absl::string_view model);
+// The model stands still before an event that it cannot fold.
+absl::Status ModelStoppedError(absl::string_view model, PartitionId partition, Position position,
+                               absl::string_view why);
 // RESOURCE_EXHAUSTED
 absl::Status CommitTooLargeError(size_t bytes, size_t bytes_max);
 absl::Status SagaTooLargeError(const SagaKey& key, size_t bytes, size_t bytes_max);
@@ -96,6 +109,8 @@ absl::Status ServerOverloadedError(absl::string_view what, Micros retry_after);
 // UNAVAILABLE
 absl::Status PartitionNotServingError(PartitionId partition, absl::string_view why);
 absl::Status ServerStoppingError();
+// The model has not come as far as the read wants within the time it may wait.
+absl::Status ModelBehindError(absl::string_view model, uint64_t events_behind);
 // DEADLINE_EXCEEDED
 absl::Status DeadlinePassedError(absl::string_view waited_for);
 // DATA_LOSS

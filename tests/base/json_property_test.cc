@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
+#include "base/json_order.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
@@ -106,6 +107,27 @@ TEST_F(JsonProperty, TextReadsBackAsTheSameValue) {
     ASSERT_EQ(parsed.ToText(), text);
     ASSERT_OK_AND_ASSIGN(const Json pretty, Json::Parse(value.ToPrettyText()));
     ASSERT_EQ(pretty, value) << text;
+  }
+}
+
+TEST_F(JsonProperty, OrderedBytesSortAsValuesAndEndByThemselves) {
+  const auto sign = [](int order) { return (order > 0) - (order < 0); };
+  for (int round = 0; round < 20'000; ++round) {
+    const Json a = RandomValue(3);
+    const Json b = Below(4) == 0 ? Shuffled(a) : RandomValue(3);
+    std::string bytes_a, bytes_b;
+    AppendOrdered(a, bytes_a);
+    AppendOrdered(b, bytes_b);
+    ASSERT_EQ(sign(bytes_a.compare(bytes_b)), sign(Json::Compare(a, b))) << a << " and " << b;
+    absl::string_view rest = bytes_a;
+    const std::string both = bytes_a + bytes_b;
+    absl::string_view two = both;
+    ASSERT_TRUE(SkipOrdered(rest) && rest.empty()) << a;
+    ASSERT_TRUE(SkipOrdered(two));
+    ASSERT_EQ(two, bytes_b) << a << " then " << b;
+    // What is cut off is malformed, never misread.
+    absl::string_view cut = absl::string_view(bytes_a).substr(0, Below(bytes_a.size()));
+    ASSERT_FALSE(SkipOrdered(cut)) << a;
   }
 }
 

@@ -23,6 +23,7 @@ ALLOWED = {
     "engine/task": ["engine/saga", "base", "skald/log"],
     "engine/partition": ["engine/saga", "engine/task", "engine/definition", "storage", "base", "skald/log"],
     "engine/audit": ["storage", "base", "skald/log"],
+    "engine/projection": ["engine/saga", "engine/definition", "engine/expression", "storage", "base", "skald/log"],
     "engine/runtime": ["engine", "storage", "base", "skald/log"],
     "api": ["engine", "storage", "base", "skald", "google"],
     "tools": ["api", "engine", "storage", "base", "skald", "google"],
