@@ -30,6 +30,13 @@ enum class Table : uint8_t {
   kIncident = 12,        // saga ‖ frame: parked work and late effects
   kIdentity = 13,        // partition 0, no more parts: which store these views belong to
   kAuditTree = 14,       // kind ‖ level ‖ tile: the Merkle tree over the partition's commits
+  // Read models, all under partition 0. A generation is one building of a model from its beginning.
+  kModelRegistry = 16,    // model -> its generations and what each is there for
+  kModelCheckpoint = 17,  // generation -> how far it was folded, and what its rows amount to
+  kModelRow = 18,         // generation ‖ row key -> the row
+  kModelIndex = 19,       // generation ‖ index ‖ values of its columns ‖ row key
+  kModelVersion = 20,     // generation ‖ row key ‖ stamp, latest first -> the row as of then
+  kModelPoison = 21,      // generation ‖ stamp -> an event that was put aside, and why
 };
 
 // log/: the key of a commit within its partition's column family.

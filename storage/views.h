@@ -46,6 +46,11 @@ class ViewSnapshot {
       absl::string_view begin, absl::string_view end,
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> row) const = 0;
 
+  // As Scan, from the last row of the range back to the first.
+  virtual absl::Status ScanBack(
+      absl::string_view begin, absl::string_view end,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> row) const = 0;
+
   // The position up to which `partition` has been folded into these rows.
   virtual absl::StatusOr<Position> AppliedPosition(PartitionId partition) const = 0;
 };
@@ -60,8 +65,8 @@ class Views {
   virtual absl::Status Apply(PartitionId partition, absl::Span<const RowChange> changes,
                              Position applied) = 0;
 
-  // Writes rows of a table that keeps its own progress among them (Table::kAuditTree), as one
-  // atomic step; no applied position moves. Precondition: the log is durable up to what the rows
+  // Writes rows of tables that keep their own progress among them (Table::kAuditTree, the tables of
+  // read models), as one atomic step; no applied position moves. Precondition: the log is durable up to what the rows
   // were derived from; one partition's rows of such a table from one thread at a time.
   virtual absl::Status ApplyRows(absl::Span<const RowChange> changes) = 0;
 

@@ -120,7 +120,12 @@ void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) 
 }
 
 Timestamp Partition::CommitTime(Timestamp not_before) const {
-  return std::max({now_, fold_->last_time(), not_before});
+  return std::max({now_, fold_->last_time(), not_before, floor_});
+}
+
+Position Partition::RaiseFloor(Timestamp floor) {
+  floor_ = std::max(floor_, After(floor, 1));
+  return staged_position();
 }
 
 // By place, so that a decision that is lost with the log and taken again draws the same.

@@ -134,6 +134,11 @@ class Partition {
   // UNAVAILABLE, because nobody knows whether it happened. Requests in the inbox are kept.
   absl::Status OnLost(Timestamp now);
 
+  // All commits from now on are later than `floor`. Returns the last position that was decided.
+  // Commits so far may be later too, when the clock went back: last_time() tells.
+  Position RaiseFloor(Timestamp floor);
+  Timestamp last_time() const { return fold_->last_time(); }
+
   // Seals at the next chance, and calls `taken` with a snapshot of views that stand exactly at
   // the sealed position, before anything later is written there.
   using Captured = absl::AnyInvocable<void(std::unique_ptr<storage::ViewSnapshot>, Position)>;
@@ -263,6 +268,8 @@ class Partition {
   std::deque<PendingDeployment> deployments_;
   std::vector<Captured> captures_;         // to be served by the next seal
   std::vector<Captured> sealed_captures_;  // to be served when the sealed rows are written
+
+  Timestamp floor_;  // no commit is as early
 
   // Of this turn.
   Timestamp now_;

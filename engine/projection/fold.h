@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -28,6 +29,11 @@ class RowWriter {
   virtual ~RowWriter() = default;
   // The row with that key (EncodeRowKey), or nothing. UNAVAILABLE, DATA_LOSS: it cannot be read.
   virtual absl::StatusOr<std::optional<Json>> Get(absl::string_view key) = 0;
+  // Calls `row` for each row with begin <= key < end (empty: to the last) in key order until it
+  // returns false. Rows must not be changed meanwhile.
+  virtual absl::Status Scan(
+      absl::string_view begin, absl::string_view end,
+      absl::FunctionRef<bool(absl::string_view key, const Json& row)> row) = 0;
   // Writes a row, whose key columns say where.
   virtual void Put(Json row) = 0;
   // As Put, of a row that the caller knows not to exist: saves looking for it.
@@ -53,8 +59,9 @@ struct FoldedEvent {
 struct TouchedSaga {
   PartitionId partition;
   const saga::SagaState& state;  // after the round
-  // As other sagas saw it before the round; nothing when it began in it.
+  // Before the round; nothing and none when it began in it.
   std::optional<saga::Status> status_before;
+  absl::Span<const saga::Incident> incidents_before;
 };
 
 // The fold of one model. It reads nothing but what it is given, and keeps nothing from one round to

@@ -27,6 +27,7 @@
 #include "engine/audit/auditor.h"
 #include "engine/definition/compile.h"
 #include "engine/partition/reply.h"
+#include "engine/projection/projector.h"
 #include "engine/saga/command.h"
 #include "engine/saga/view.h"
 #include "engine/task/broker.h"
@@ -50,6 +51,7 @@ struct EngineOptions {
   uint64_t free_bytes_soft = 512 << 20;  // under it Start and Deploy are refused
   uint64_t free_bytes_hard = 64 << 20;   // under it everything but reads is refused
   task::BrokerOptions broker;
+  projection::ProjectorOptions projection;
   definition::DefinitionLimits definition_limits;
 };
 
@@ -196,6 +198,9 @@ class Engine {
 
   // Checkpoints and proofs over the log. Its calls block, and must end before Shutdown.
   virtual audit::Auditor& auditor() = 0;
+
+  // Read models. Reading them may block; calls must end before Shutdown.
+  virtual projection::Projector& models() = 0;
 
   virtual EngineStatus GetStatus() = 0;
   // Replays the whole log into fresh states and rows and compares them with the live ones, as of

@@ -93,6 +93,7 @@ absl::Status EngineImpl::Start() {
   broker_ = std::make_unique<task::Broker>(std::move(broker), started_);
   MakePartitions();
   SKALD_RETURN_IF_ERROR(RecoverAll());
+  SKALD_RETURN_IF_ERROR(MakeProjector());
   SampleFreeBytes();
   StartThreads();
   return absl::OkStatus();
@@ -207,6 +208,7 @@ void EngineImpl::StartThreads() {
   // What a thread's first turn sends, and what the broker then says of it, must find everyone there.
   serving_ = true;
   for (const auto& thread : threads_) thread->Start();
+  projector_->Start();
   ticker_ = std::thread([this] { RunTicker(); });
 }
 
@@ -324,6 +326,7 @@ void EngineImpl::OnLogDurable(absl::Span<const std::pair<PartitionId, Position>>
 }
 
 void EngineImpl::TellListeners() {
+  projector_->OnLogGrown();
   if (listener_count_.load(std::memory_order_relaxed) == 0) return;
   MutexLock lock(listeners_mu_);
   for (const auto& [id, grown] : listeners_) grown();

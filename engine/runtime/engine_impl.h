@@ -18,6 +18,7 @@
 #include "base/mutex.h"
 #include "engine/partition/outlet.h"
 #include "engine/partition/partition.h"
+#include "engine/projection/projector.h"
 #include "engine/runtime/definition_catalog.h"
 #include "engine/runtime/engine.h"
 #include "engine/runtime/partition_thread.h"
@@ -70,6 +71,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   uint64_t AddLogListener(std::function<void()> grown) override;
   void RemoveLogListener(uint64_t id) override;
   audit::Auditor& auditor() override { return *auditor_; }
+  projection::Projector& models() override { return *projector_; }
   task::Broker& broker() override { return *broker_; }
   EngineStatus GetStatus() override;
   absl::StatusOr<VerifyReport> Verify(
@@ -103,6 +105,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   absl::Status OpenStore();
   void MakePartitions();
   absl::Status RecoverAll();
+  absl::Status MakeProjector();
   void StartThreads();
 
   // While open.
@@ -123,6 +126,12 @@ class EngineImpl final : public Engine, private partition::Outlet {
   absl::StatusOr<partition::History> FindHistory(const SagaKey& key, Revision from);
   absl::Status VisitCommits(const SagaKey& key, Revision from, const partition::History& history,
                             const std::function<bool(const RecordedEvent&)>& visitor);
+
+  // The projector's view of the partitions (engine_models.cc).
+  absl::StatusOr<projection::Floor> RaiseFloor(Timestamp floor);
+
+  absl::Status VerifyModels(const std::function<bool(const VerifyReport&)>& progress,
+                            VerifyReport& report);
 
   // The ticker: what has to be looked at from time to time.
   void RunTicker();
@@ -154,6 +163,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   std::vector<std::unique_ptr<partition::Partition>> partitions_;
   std::unique_ptr<storage::LogWriter> writer_;
   std::vector<std::unique_ptr<PartitionThread>> threads_;
+  std::unique_ptr<projection::Projector> projector_;
 
   std::atomic<bool> serving_ = false;
   std::atomic<bool> closing_ = false;

@@ -69,6 +69,7 @@ bool EngineImpl::IsWrittenOut() const {
 }
 
 absl::Status EngineImpl::Shutdown() {
+  projector_->Stop();
   serving_ = false;
   closing_ = true;
   const absl::Status why = PartitionNotServingError(PartitionId(0), "the engine is stopping");
@@ -104,6 +105,7 @@ void EngineImpl::StopThreads() {
 }
 
 EngineImpl::~EngineImpl() {
+  if (projector_ != nullptr) projector_->Stop();
   serving_ = false;
   StopThreads();
   // What was under way is answered before what the answers may look at goes.

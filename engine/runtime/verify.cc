@@ -42,7 +42,13 @@ absl::string_view NameOf(Table table) {
     case Table::kDefinitionHash:
     case Table::kIncident:
     case Table::kIdentity:
-    case Table::kAuditTree: break;
+    case Table::kAuditTree:
+    case Table::kModelRegistry:
+    case Table::kModelCheckpoint:
+    case Table::kModelRow:
+    case Table::kModelIndex:
+    case Table::kModelVersion:
+    case Table::kModelPoison: break;
   }
   return "row";
 }
@@ -214,7 +220,29 @@ absl::StatusOr<VerifyReport> EngineImpl::Verify(
     SKALD_RETURN_IF_ERROR(VerifyPartition(*rows, *log_, programs_, progress, report));
     rows->rows.reset();
   }
+  SKALD_RETURN_IF_ERROR(VerifyModels(progress, report));
   return report;
+}
+
+// Each model's rows must be what folding came to, and a second folding must come to the same.
+absl::Status EngineImpl::VerifyModels(const std::function<bool(const VerifyReport&)>& progress,
+                                      VerifyReport& report) {
+  SKALD_ASSIGN_OR_RETURN(const std::vector<std::string> damaged, projector_->CheckRows());
+  report.differences.insert(report.differences.end(), damaged.begin(), damaged.end());
+  for (const projection::ModelStatus& model : projector_->GetStatus()) {
+    // One that stands still, or is being built, has nothing to be compared with.
+    if (model.generation == 0 || model.stopped || model.build) continue;
+    const absl::StatusOr<projection::RebuildResult> rebuilt = projector_->Rebuild(
+        model.name, {.check_only = true}, [&] { return progress && !progress(report); });
+    if (absl::IsCancelled(rebuilt.status())) return rebuilt.status();
+    if (HasReason(rebuilt.status(), ErrorReason::kModelNotFound)) continue;
+    SKALD_RETURN_IF_ERROR(rebuilt.status());
+    report.rows += rebuilt->rows;
+    if (rebuilt->previous_hash.empty() || rebuilt->hash == rebuilt->previous_hash) continue;
+    report.differences.push_back(absl::StrCat("read model '", model.name,
+                                              "': its rows are not what the log says; rebuild it"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace skald::runtime

@@ -242,6 +242,8 @@ const Entry* FindEntry(const std::vector<Entry>& entries, uint32_t seq);
 
 // The status that others see.
 Status StatusOf(const SagaState& state);
+// What waits for an operator.
+std::vector<Incident> IncidentsOf(const SagaState& state);
 // What others see of it.
 SagaView ViewOf(const SagaState& state);
 

@@ -75,29 +75,6 @@ void AddParked(const std::vector<Entry>& entries, std::vector<Incident>& inciden
   }
 }
 
-std::vector<Incident> IncidentsOf(const SagaState& state) {
-  std::vector<Incident> incidents;
-  for (const Frame& frame : state.frames) {
-    if (frame.phase == Frame::Phase::kParked) {
-      incidents.push_back({.kind = Incident::Kind::kParkedTask,
-                           .task = frame.task,
-                           .name = std::string(TaskName(frame.task)),
-                           .error = frame.error,
-                           .since = frame.since,
-                           .verbs = std::string(kTaskVerbs)});
-    }
-    if (frame.scope) AddParked(frame.scope->entries, incidents);
-  }
-  for (const LateEffect& late : state.late_effects) {
-    incidents.push_back({.kind = Incident::Kind::kLateEffect,
-                         .task = late.task,
-                         .name = std::string(TaskName(late.task)),
-                         .since = late.at,
-                         .verbs = "ResolveCompensation"});
-  }
-  return incidents;
-}
-
 bool InsideUndo(const SagaState& state, const Frame& frame) {
   const Frame* at = &frame;
   while (at->id != kRootFrame) {
@@ -217,6 +194,29 @@ absl::string_view TaskName(absl::string_view reference) {
   }
   const size_t slash = reference.rfind('/');
   return slash == absl::string_view::npos ? reference : reference.substr(slash + 1);
+}
+
+std::vector<Incident> IncidentsOf(const SagaState& state) {
+  std::vector<Incident> incidents;
+  for (const Frame& frame : state.frames) {
+    if (frame.phase == Frame::Phase::kParked) {
+      incidents.push_back({.kind = Incident::Kind::kParkedTask,
+                           .task = frame.task,
+                           .name = std::string(TaskName(frame.task)),
+                           .error = frame.error,
+                           .since = frame.since,
+                           .verbs = std::string(kTaskVerbs)});
+    }
+    if (frame.scope) AddParked(frame.scope->entries, incidents);
+  }
+  for (const LateEffect& late : state.late_effects) {
+    incidents.push_back({.kind = Incident::Kind::kLateEffect,
+                         .task = late.task,
+                         .name = std::string(TaskName(late.task)),
+                         .since = late.at,
+                         .verbs = "ResolveCompensation"});
+  }
+  return incidents;
 }
 
 Status StatusOf(const SagaState& state) {

@@ -34,6 +34,17 @@ class MemoryViews::SharedSnapshot : public ViewSnapshot {
     return absl::OkStatus();
   }
 
+  absl::Status ScanBack(
+      absl::string_view begin, absl::string_view end,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> row) const override {
+    auto next = end.empty() ? version_->rows.end() : version_->rows.lower_bound(end);
+    while (next != version_->rows.begin()) {
+      --next;
+      if (next->first < begin || !row(next->first, next->second)) break;
+    }
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<Position> AppliedPosition(PartitionId partition) const override {
     const auto row = version_->rows.find(AppliedKey(partition));
     if (row == version_->rows.end()) return Position(0);

@@ -69,6 +69,22 @@ absl::Status ScanRows(rocksdb::DB& db, rocksdb::ReadOptions options, absl::strin
   return ReadOutcome(db, rows->status(), "scan view rows");
 }
 
+absl::Status ScanRowsBack(
+    rocksdb::DB& db, rocksdb::ReadOptions options, absl::string_view begin, absl::string_view end,
+    absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> row) {
+  if (!end.empty() && begin >= end) return absl::OkStatus();
+  const rocksdb::Slice lower_bound = ToSlice(begin);
+  const rocksdb::Slice upper_bound = ToSlice(end);
+  options.iterate_lower_bound = &lower_bound;
+  // The bound is exclusive, so the last row is the last one under it.
+  if (!end.empty()) options.iterate_upper_bound = &upper_bound;
+  const std::unique_ptr<rocksdb::Iterator> rows(db.NewIterator(options));
+  for (rows->SeekToLast(); rows->Valid(); rows->Prev()) {
+    if (!row(FromSlice(rows->key()), FromSlice(rows->value()))) break;
+  }
+  return ReadOutcome(db, rows->status(), "scan view rows");
+}
+
 absl::StatusOr<Position> GetApplied(rocksdb::DB& db, const rocksdb::ReadOptions& options,
                                     PartitionId partition) {
   SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> row,
@@ -89,6 +105,11 @@ class RocksDbSnapshot : public ViewSnapshot {
       absl::string_view begin, absl::string_view end,
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> row) const override {
     return ScanRows(db_, options_, begin, end, row);
+  }
+  absl::Status ScanBack(
+      absl::string_view begin, absl::string_view end,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> row) const override {
+    return ScanRowsBack(db_, options_, begin, end, row);
   }
   absl::StatusOr<Position> AppliedPosition(PartitionId partition) const override {
     return GetApplied(db_, options_, partition);

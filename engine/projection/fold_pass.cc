@@ -1,0 +1,142 @@
+#include "engine/projection/fold_pass.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "base/status_macros.h"
+#include "engine/saga/evolve.h"
+
+namespace skald::projection {
+namespace {
+
+bool Goes(const Folding& folding) { return !folding.table->checkpoint().stopped.has_value(); }
+
+// What says that the machine, not the event, is the matter: the round is tried again.
+bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDataLoss(status) || absl::IsCancelled(status);
+}
+
+}  // namespace
+
+FoldPass::FoldPass(Options options, Cut cut)
+    : options_(std::move(options)),
+      states_(*options_.log, options_.find_commits, options_.states_bytes_max),
+      cut_(std::move(cut)) {}
+
+void FoldPass::Add(Folding folding) { foldings_.push_back(std::move(folding)); }
+
+std::vector<Folding> FoldPass::TakeAll() { return std::exchange(foldings_, {}); }
+
+absl::StatusOr<RoundResult> FoldPass::Round(const RoundBounds& bounds, bool with_deltas,
+                                            std::vector<storage::RowChange> extra) {
+  RoundResult result;
+  MergedLog commits(*options_.log, cut_.positions, bounds.through, bounds.until);
+  Timestamp last_time = cut_.time;
+  while (result.events < bounds.events_max) {
+    SKALD_ASSIGN_OR_RETURN(const bool more, commits.Next());
+    result.is_complete = !more;
+    if (!more) break;
+    SKALD_RETURN_IF_ERROR(TakeCommit(commits));
+    const log::v1::CommitHeader& header = commits.commit().header;
+    ++result.commits;
+    result.events += header.count();
+    cut_.positions[header.partition()] = Position(header.first_position() + header.count() - 1);
+    last_time = Timestamp(header.time_us());
+  }
+  // A round that is cut short may leave others of its last commit's time for the next one.
+  const Timestamp reached = result.is_complete ? bounds.time : Timestamp(last_time.value() - 1);
+  cut_.time = std::max(cut_.time, reached);
+  if (result.commits == 0 && extra.empty()) return result;
+  SKALD_RETURN_IF_ERROR(EndRound(last_time));
+  std::vector<storage::RowChange> changes = std::move(extra);
+  for (Folding& folding : foldings_) {
+    std::vector<RowDelta> deltas;
+    if (!folding.table->is_still()) {
+      SKALD_RETURN_IF_ERROR(
+          folding.table->Finish(cut_, changes, with_deltas ? &deltas : nullptr));
+    }
+    if (with_deltas) result.deltas.push_back(std::move(deltas));
+  }
+  SKALD_RETURN_IF_ERROR(options_.views->ApplyRows(changes));
+  states_.EndRound();
+  return result;
+}
+
+absl::Status FoldPass::TakeCommit(MergedLog& commits) {
+  const storage::CommitView& commit = commits.commit();
+  SKALD_ASSIGN_OR_RETURN(const log::v1::EventBodies* const events, commits.events());
+  slots_.clear();
+  for (const absl::string_view text : commit.slots) {
+    absl::StatusOr<Json> slot = Json::Parse(text);
+    if (!slot.ok()) {
+      return LogCorruptError(commits.partition(), Position(commit.header.first_position()),
+                             "a payload is no JSON");
+    }
+    slots_.push_back(*std::move(slot));
+  }
+  saga::SagaState* saga = nullptr;
+  if (!commit.header.saga_id().empty()) {
+    SKALD_ASSIGN_OR_RETURN(saga, states_.Touch(commit.header));
+  }
+  return TakeEvents(commit, *events, saga);
+}
+
+absl::Status FoldPass::TakeEvents(const storage::CommitView& commit,
+                                  const log::v1::EventBodies& events, saga::SagaState* saga) {
+  const log::v1::CommitHeader& header = commit.header;
+  const PartitionId partition(header.partition());
+  const Position first(header.first_position());
+  for (Folding& folding : foldings_) {
+    folding.table->BeginCommit({Timestamp(header.time_us()), partition, first});
+  }
+  for (int i = 0; i < events.events_size(); ++i) {
+    const auto place = static_cast<uint64_t>(i);
+    const FoldedEvent event{.partition = partition,
+                            .position = first.Plus(place),
+                            .revision = Revision(header.first_revision() + place),
+                            .header = header,
+                            .event = events.events(i),
+                            .slot_texts = commit.slots,
+                            .slots = slots_,
+                            .saga = saga};
+    for (Folding& folding : foldings_) {
+      if (Goes(folding)) folding.fold->Before(event);
+    }
+    if (saga != nullptr) {
+      saga::Evolve(event.event, {header, event.revision, event.position, slots_}, *saga);
+    }
+    for (Folding& folding : foldings_) {
+      if (!Goes(folding)) continue;
+      const absl::Status folded = folding.fold->Fold(event, *folding.table);
+      if (folded.ok()) continue;
+      if (IsTransient(folded)) return folded;
+      Poisoned(folding, event, folded);
+    }
+  }
+  return absl::OkStatus();
+}
+
+void FoldPass::Poisoned(Folding& folding, const FoldedEvent& event, const absl::Status& why) {
+  const Poison poison{.partition = event.partition,
+                      .position = event.position,
+                      .time = Timestamp(event.header.time_us()),
+                      .error = std::string(why.message())};
+  if (folding.model->on_poison == PoisonPolicy::kPark) {
+    folding.table->Park(poison);
+  } else {
+    folding.table->Stop(poison, cut_);
+  }
+}
+
+absl::Status FoldPass::EndRound(Timestamp time) {
+  const std::vector<TouchedSaga> touched = states_.touched();
+  for (Folding& folding : foldings_) {
+    if (!Goes(folding)) continue;
+    SKALD_RETURN_IF_ERROR(folding.fold->EndRound(touched, time, *folding.table));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace skald::projection

@@ -1,0 +1,314 @@
+#include "engine/projection/model_table.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/check.h"
+#include "base/errors.h"
+#include "base/json_order.h"
+#include "base/status_macros.h"
+#include "engine/projection/table_keys.h"
+#include "xxhash.h"
+
+namespace skald::projection {
+namespace {
+
+using storage::PrefixEnd;
+using storage::RowChange;
+using storage::Table;
+
+XXH128_hash_t HashOf(absl::string_view key, absl::string_view text) {
+  // The key ends by itself, so key and text cannot be divided another way.
+  std::string bytes;
+  bytes.reserve(key.size() + text.size());
+  absl::StrAppend(&bytes, key, text);
+  return XXH3_128bits(bytes.data(), bytes.size());
+}
+
+absl::Status Damaged(absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("the ", what,
+                                          " of a read model is damaged; `skald rebuild` makes it "
+                                          "anew from the log"));
+}
+
+Json PoisonToJson(const Poison& poison) {
+  return Json::Object({{"partition", Json::Int(poison.partition.value())},
+                       {"position", Json::Int(static_cast<int64_t>(poison.position.value()))},
+                       {"time", Json::Int(poison.time.value())},
+                       {"error", Json::String(poison.error)}});
+}
+
+Poison PoisonFromJson(const Json& json) {
+  return {.partition = PartitionId(static_cast<uint32_t>(json.Get("partition").AsInt())),
+          .position = Position(static_cast<uint64_t>(json.Get("position").AsInt())),
+          .time = Timestamp(json.Get("time").AsInt()),
+          .error = std::string(json.Get("error").AsString())};
+}
+
+bool IsPoison(const Json& json) {
+  return json.Get("partition").IsInt() && json.Get("position").IsInt() &&
+         json.Get("time").IsInt() && json.Get("error").is_string();
+}
+
+}  // namespace
+
+// ---- RowsHash ----
+
+void RowsHash::Add(absl::string_view key, absl::string_view text) {
+  const XXH128_hash_t hash = HashOf(key, text);
+  low += hash.low64;
+  high += hash.high64 + (low < hash.low64 ? 1 : 0);
+}
+
+void RowsHash::Remove(absl::string_view key, absl::string_view text) {
+  const XXH128_hash_t hash = HashOf(key, text);
+  high -= hash.high64 + (low < hash.low64 ? 1 : 0);
+  low -= hash.low64;
+}
+
+std::string RowsHash::ToHex() const { return absl::StrFormat("%016x%016x", high, low); }
+
+std::optional<RowsHash> RowsHash::FromHex(absl::string_view hex) {
+  RowsHash hash;
+  if (hex.size() != 32) return std::nullopt;
+  for (const char c : hex) {
+    const size_t digit = absl::string_view("0123456789abcdef").find(c);
+    if (digit == absl::string_view::npos) return std::nullopt;
+    hash.high = (hash.high << 4) | (hash.low >> 60);
+    hash.low = (hash.low << 4) | digit;
+  }
+  return hash;
+}
+
+// ---- Poison ----
+
+std::string EncodePoison(const Poison& poison) { return PoisonToJson(poison).ToText(); }
+
+absl::StatusOr<Poison> DecodePoison(absl::string_view text) {
+  const absl::StatusOr<Json> json = Json::Parse(text);
+  if (!json.ok() || !IsPoison(*json)) return Damaged("event that was put aside");
+  return PoisonFromJson(*json);
+}
+
+// ---- Checkpoint ----
+
+std::string Checkpoint::Encode() const {
+  Json::ArrayBuilder positions;
+  for (const Position position : cut.positions) {
+    positions.Add(Json::Int(static_cast<int64_t>(position.value())));
+  }
+  Json::ObjectBuilder object;
+  object.Add("time", Json::Int(cut.time.value()));
+  object.Add("positions", std::move(positions).Build());
+  object.Add("rows", Json::Int(static_cast<int64_t>(rows)));
+  object.Add("hash", Json::String(hash.ToHex()));
+  object.Add("version", Json::String(version));
+  object.Add("parked", Json::Int(static_cast<int64_t>(parked)));
+  if (stopped) object.Add("stopped", PoisonToJson(*stopped));
+  return std::move(object).Build().ToText();
+}
+
+absl::StatusOr<Checkpoint> Checkpoint::Decode(absl::string_view text) {
+  const absl::StatusOr<Json> json = Json::Parse(text);
+  if (!json.ok()) return Damaged("checkpoint");
+  const std::optional<RowsHash> hash = RowsHash::FromHex(
+      json->Get("hash").is_string() ? json->Get("hash").AsString() : absl::string_view());
+  const Json& stopped = json->Get("stopped");
+  if (!hash || !json->Get("time").IsInt() || !json->Get("positions").is_array() ||
+      !json->Get("rows").IsInt() || !json->Get("version").is_string() ||
+      !json->Get("parked").IsInt() || !(stopped.is_null() || IsPoison(stopped))) {
+    return Damaged("checkpoint");
+  }
+  Checkpoint checkpoint;
+  checkpoint.cut.time = Timestamp(json->Get("time").AsInt());
+  for (const Json& position : json->Get("positions").AsArray()) {
+    if (!position.IsInt()) return Damaged("checkpoint");
+    checkpoint.cut.positions.emplace_back(static_cast<uint64_t>(position.AsInt()));
+  }
+  checkpoint.rows = static_cast<uint64_t>(json->Get("rows").AsInt());
+  checkpoint.hash = *hash;
+  checkpoint.version = std::string(json->Get("version").AsString());
+  checkpoint.parked = static_cast<uint64_t>(json->Get("parked").AsInt());
+  if (!stopped.is_null()) checkpoint.stopped = PoisonFromJson(stopped);
+  return checkpoint;
+}
+
+// ---- ModelTable ----
+
+ModelTable::ModelTable(const storage::Views& views, const ModelSchema& schema, uint64_t generation,
+                       Checkpoint checkpoint)
+    : views_(views), schema_(schema), generation_(generation), checkpoint_(std::move(checkpoint)) {}
+
+absl::StatusOr<std::optional<Json>> ModelTable::Get(absl::string_view key) {
+  auto found = pending_.find(key);
+  if (found == pending_.end()) {
+    Pending pending;
+    SKALD_RETURN_IF_ERROR(LoadBefore(key, pending));
+    pending.now = pending.before;
+    found = pending_.emplace(std::string(key), std::move(pending)).first;
+  }
+  return found->second.now;
+}
+
+absl::Status ModelTable::LoadBefore(absl::string_view key, Pending& pending) {
+  SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                         views_.Get(RowKey(generation_, key)));
+  pending.is_before_known = true;
+  if (!text) return absl::OkStatus();
+  absl::StatusOr<Json> row = Json::Parse(*text);
+  if (!row.ok()) return Damaged("row");
+  pending.before = *std::move(row);
+  return absl::OkStatus();
+}
+
+void ModelTable::Put(Json row) {
+  std::string key = EncodeRowKey(schema_, row);
+  Change(std::move(key), std::move(row), false);
+}
+
+void ModelTable::Insert(Json row) {
+  std::string key = EncodeRowKey(schema_, row);
+  Change(std::move(key), std::move(row), true);
+}
+
+void ModelTable::Delete(absl::string_view key) { Change(std::string(key), std::nullopt, false); }
+
+void ModelTable::Change(std::string key, std::optional<Json> now, bool is_new) {
+  if (schema_.history) versions_.insert_or_assign(VersionKey(generation_, key, stamp_), now);
+  const auto [place, inserted] = pending_.try_emplace(std::move(key));
+  if (inserted) place->second.is_before_known = is_new;
+  place->second.now = std::move(now);
+}
+
+absl::Status ModelTable::Scan(
+    absl::string_view begin, absl::string_view end,
+    absl::FunctionRef<bool(absl::string_view key, const Json& row)> row) {
+  const std::string prefix = GenerationPrefix(Table::kModelRow, generation_);
+  auto mine = pending_.lower_bound(begin);
+  const auto is_mine_in_range = [&] {
+    return mine != pending_.end() && (end.empty() || absl::string_view(mine->first) < end);
+  };
+  bool goes_on = true;
+  const auto give_mine = [&] {
+    if (mine->second.now) goes_on = row(mine->first, *mine->second.now);
+    ++mine;
+  };
+  absl::Status damaged;
+  SKALD_RETURN_IF_ERROR(views_.Scan(
+      absl::StrCat(prefix, begin), end.empty() ? PrefixEnd(prefix) : absl::StrCat(prefix, end),
+      [&](absl::string_view view_key, absl::string_view text) {
+        const absl::string_view key = view_key.substr(prefix.size());
+        while (goes_on && is_mine_in_range() && absl::string_view(mine->first) < key) give_mine();
+        if (!goes_on) return false;
+        if (is_mine_in_range() && absl::string_view(mine->first) == key) {
+          give_mine();
+          return goes_on;
+        }
+        const absl::StatusOr<Json> value = Json::Parse(text);
+        if (!value.ok()) {
+          damaged = Damaged("row");
+          return false;
+        }
+        goes_on = row(key, *value);
+        return goes_on;
+      }));
+  SKALD_RETURN_IF_ERROR(damaged);
+  while (goes_on && is_mine_in_range()) give_mine();
+  return absl::OkStatus();
+}
+
+void ModelTable::Stop(const Poison& poison, const Cut& cut) {
+  checkpoint_.stopped = poison;
+  stop_cut_ = cut;
+}
+
+void ModelTable::Park(const Poison& poison) {
+  ++checkpoint_.parked;
+  parked_.push_back({PoisonKey(generation_, {poison.time, poison.partition, poison.position}),
+                     EncodePoison(poison)});
+}
+
+absl::Status ModelTable::Finish(const Cut& cut, std::vector<RowChange>& changes,
+                                std::vector<RowDelta>* deltas) {
+  for (auto& [key, pending] : pending_) {
+    if (!pending.is_before_known) SKALD_RETURN_IF_ERROR(LoadBefore(key, pending));
+    // Read only, or the same again.
+    if (pending.before == pending.now &&
+        (!pending.now || pending.before->ToText() == pending.now->ToText())) {
+      continue;
+    }
+    FinishRow(key, pending, changes);
+    if (deltas != nullptr) {
+      deltas->push_back({key, std::move(pending.before), std::move(pending.now)});
+    }
+  }
+  for (auto& [key, value] : versions_) {
+    changes.push_back({key, value ? value->ToText() : std::string()});
+  }
+  std::move(parked_.begin(), parked_.end(), std::back_inserter(changes));
+  pending_.clear();
+  versions_.clear();
+  parked_.clear();
+  checkpoint_.cut = stop_cut_ ? *std::exchange(stop_cut_, std::nullopt) : cut;
+  changes.push_back({CheckpointKey(generation_), checkpoint_.Encode()});
+  return absl::OkStatus();
+}
+
+void ModelTable::FinishRow(const std::string& key, Pending& pending,
+                           std::vector<RowChange>& changes) {
+  for (size_t i = 0; i < schema_.indexes.size(); ++i) {
+    std::optional<std::string> old_key, new_key;
+    if (pending.before) old_key = IndexKey(generation_, schema_, i, *pending.before, key);
+    if (pending.now) new_key = IndexKey(generation_, schema_, i, *pending.now, key);
+    if (old_key == new_key) continue;
+    if (old_key) changes.push_back({*std::move(old_key), std::nullopt});
+    if (new_key) changes.push_back({*std::move(new_key), ""});
+  }
+  if (pending.before) {
+    checkpoint_.hash.Remove(key, pending.before->ToText());
+    --checkpoint_.rows;
+  }
+  std::optional<std::string> text;
+  if (pending.now) {
+    text = pending.now->ToText();
+    checkpoint_.hash.Add(key, *text);
+    ++checkpoint_.rows;
+  }
+  changes.push_back({RowKey(generation_, key), std::move(text)});
+}
+
+// ---- Housekeeping ----
+
+absl::StatusOr<bool> DeleteGeneration(storage::Views& views, uint64_t generation, size_t count) {
+  std::vector<RowChange> changes;
+  const auto snapshot = views.Snapshot();
+  // The checkpoint last: while it is there the generation is known to have rows.
+  for (const Table table : {Table::kModelRow, Table::kModelIndex, Table::kModelVersion,
+                            Table::kModelPoison, Table::kModelCheckpoint}) {
+    const std::string prefix = GenerationPrefix(table, generation);
+    SKALD_RETURN_IF_ERROR(snapshot->Scan(prefix, PrefixEnd(prefix),
+                                         [&](absl::string_view key, absl::string_view) {
+                                           if (changes.size() >= count) return false;
+                                           changes.push_back({std::string(key), std::nullopt});
+                                           return true;
+                                         }));
+  }
+  SKALD_RETURN_IF_ERROR(views.ApplyRows(changes));
+  return changes.size() < count;
+}
+
+absl::StatusOr<std::pair<uint64_t, RowsHash>> HashRows(const storage::ViewSnapshot& snapshot,
+                                                       uint64_t generation) {
+  std::pair<uint64_t, RowsHash> sum;
+  const std::string prefix = GenerationPrefix(Table::kModelRow, generation);
+  SKALD_RETURN_IF_ERROR(snapshot.Scan(prefix, PrefixEnd(prefix),
+                                      [&](absl::string_view key, absl::string_view text) {
+                                        ++sum.first;
+                                        sum.second.Add(key.substr(prefix.size()), text);
+                                        return true;
+                                      }));
+  return sum;
+}
+
+}  // namespace skald::projection

@@ -1,0 +1,128 @@
+// Every saga, with what it is doing now.
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "engine/projection/models/built_in.h"
+#include "engine/projection/time_text.h"
+
+namespace skald::projection {
+namespace {
+
+using saga::SagaView;
+
+ModelSchema Schema() {
+  using enum ColumnType;
+  ModelSchema schema;
+  schema.name = "sagas";
+  schema.description = "Every saga, with what it is doing now";
+  schema.columns = {
+      {"namespace", kText, "Namespace of its definition", {}},
+      {"saga_id", kText, "Unique in its namespace", {}},
+      {"definition", kText, "Name of its definition", {}},
+      {"version", kText, "Version of its definition", {}},
+      {"status", kText, "pending, running, waiting, suspended, cancelled, faulted, completed", {}},
+      {"suspend_reason", kText, "operator or parked; null while it is not suspended", {}},
+      {"started", kTime, "When it was started", {}},
+      {"updated", kTime, "When its last event was recorded", {}},
+      {"ended", kTime, "When it ended; null while it has not", {}},
+      {"duration_ms", kNumber, "From start to end; null while it has not ended", {}},
+      {"tasks", kJson, "Names of the tasks that run, wait or are parked now", {}},
+      {"error_type", kText, "Of the error it ended by or is undone for", {}},
+      {"error_title", kText, "Of the error it ended by or is undone for", {}},
+      {"compensation", kText,
+       "none, running, compensated, partial, failed, parked; null when nothing is undone", {}},
+      {"incidents", kInteger, "How many wait for an operator", {}},
+      {"correlation_id", kText, "The business conversation; null: the saga itself", {}},
+      {"attributes", kJson, "What the definition's metadata.skald.attributes give", {}},
+      {"revision", kInteger, "Of its last event, from 0", {}},
+      {"partition", kInteger, "Where it lives", {}},
+  };
+  schema.key_columns = 2;
+  schema.indexes = {{"status", {"status", "started"}}, {"started", {"started"}}};
+  return schema;
+}
+
+void AddText(absl::string_view name, absl::string_view text, Json::ObjectBuilder& row) {
+  if (!text.empty()) row.Add(name, Json::String(text));
+}
+
+Json TaskNames(const SagaView& view) {
+  Json::ArrayBuilder names;
+  for (const saga::ActiveTask& task : view.active) names.Add(Json::String(task.name));
+  return std::move(names).Build();
+}
+
+class SagasFold final : public ModelFold {
+ public:
+  explicit SagasFold(ProgramFinder find_program) : find_program_(std::move(find_program)) {}
+
+  absl::Status EndRound(absl::Span<const TouchedSaga> touched, Timestamp,
+                        RowWriter& rows) override {
+    for (const TouchedSaga& saga : touched) {
+      Json row = RowOf(saga);
+      saga.status_before ? rows.Put(std::move(row)) : rows.Insert(std::move(row));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  Json RowOf(const TouchedSaga& saga) const {
+    const SagaView view = saga::ViewOf(saga.state);
+    Json::ObjectBuilder row;
+    row.Add("namespace", Json::String(view.key.namespace_name));
+    row.Add("saga_id", Json::String(view.key.saga_id));
+    row.Add("definition", Json::String(view.definition_name));
+    row.Add("version", Json::String(view.definition_version));
+    row.Add("status", Json::String(saga::StatusName(view.status)));
+    if (view.suspend_reason == saga::SuspendReason::kOperator) {
+      row.Add("suspend_reason", Json::String("operator"));
+    } else if (view.suspend_reason == saga::SuspendReason::kParked) {
+      row.Add("suspend_reason", Json::String("parked"));
+    }
+    row.Add("started", TimeJson(view.started));
+    row.Add("updated", TimeJson(view.updated));
+    if (view.ended) {
+      row.Add("ended", TimeJson(*view.ended));
+      row.Add("duration_ms",
+              Json::Double(static_cast<double>(view.ended->value() - view.started.value()) /
+                           kMillisecond));
+    }
+    if (!view.active.empty()) row.Add("tasks", TaskNames(view));
+    if (view.error.is_object()) {
+      const Json& type = view.error.Get("type");
+      const Json& title = view.error.Get("title");
+      if (type.is_string()) row.Add("error_type", type);
+      if (title.is_string()) row.Add("error_title", title);
+    }
+    if (view.compensation) row.Add("compensation", Json::String(view.compensation->outcome));
+    row.Add("incidents", Json::Int(static_cast<int64_t>(view.incidents.size())));
+    AddText("correlation_id", saga.state.correlation_id, row);
+    row.Add("revision", Json::Int(static_cast<int64_t>(view.revision.value())));
+    row.Add("partition", Json::Int(saga.partition.value()));
+    return std::move(row).Build();
+  }
+
+  const ProgramFinder find_program_;
+};
+
+}  // namespace
+
+Model SagasModel(ProgramFinder find_program) {
+  return {.schema = Schema(),
+          .version = "1",
+          .on_poison = PoisonPolicy::kStop,
+          .make_fold = [find_program = std::move(find_program)] {
+            return std::make_unique<SagasFold>(find_program);
+          }};
+}
+
+std::vector<std::shared_ptr<const Model>> BuiltInModels(ProgramFinder find_program) {
+  std::vector<std::shared_ptr<const Model>> models;
+  models.push_back(std::make_shared<const Model>(SagasModel(std::move(find_program))));
+  models.push_back(std::make_shared<const Model>(IncidentsModel()));
+  models.push_back(std::make_shared<const Model>(DefinitionsModel()));
+  models.push_back(std::make_shared<const Model>(ThroughputModel()));
+  return models;
+}
+
+}  // namespace skald::projection

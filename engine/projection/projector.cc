@@ -1,0 +1,427 @@
+#include "engine/projection/projector.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "base/status_macros.h"
+#include "engine/projection/projector_state.h"
+#include "storage/commit_record.h"
+
+namespace skald::projection {
+namespace {
+
+// A round takes no longer than this before others get their turn.
+constexpr Micros kCatchUpMax = kSecond;
+// Rounds never come faster, whoever waits for what.
+constexpr Micros kPaceMin = 200;
+// Changes are kept so long after the last watcher has gone, for it may come back.
+constexpr Micros kWatchersRemembered = kMinute;
+// Nobody is woken for something that does not come by itself, so look now and then.
+constexpr Micros kLookInterval = 50 * kMillisecond;
+
+size_t BytesOf(const ModelDeltas& deltas) {
+  size_t bytes = sizeof(deltas) + deltas.after.positions.size() * 16;
+  for (const RowDelta& row : deltas.rows) {
+    bytes += sizeof(row) + row.key.size();
+    if (row.before) bytes += row.before->ApproximateBytes();
+    if (row.after) bytes += row.after->ApproximateBytes();
+  }
+  return bytes;
+}
+
+bool Covers(absl::Span<const Position> positions, absl::Span<const Position> wanted) {
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (positions[i] < wanted[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void Projector::Start() {
+  rounds_ = std::thread([this] { RunRounds(); });
+  builder_ = std::thread([this] { RunBuilds(); });
+}
+
+void Projector::Stop() {
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  if (rounds_.joinable()) rounds_.join();
+  if (builder_.joinable()) builder_.join();
+}
+
+void Projector::OnLogGrown() {
+  has_grown_ = true;
+  if (!is_urgent_.load(std::memory_order_relaxed)) return;
+  MutexLock lock(mu_);
+  changed_.NotifyAll();
+}
+
+void Projector::Fail(const absl::Status& status) {
+  {
+    MutexLock lock(mu_);
+    // What broke because the engine stops is no news.
+    if (broken_ || stopping_) return;
+    broken_ = true;
+    changed_.NotifyAll();
+  }
+  parts_.on_fatal(status);
+}
+
+// ---- Rounds ----
+
+void Projector::RunRounds() {
+  while (WaitForWork()) {
+    RemoveGone();
+    absl::Status status = SwapIn();
+    if (status.ok()) status = TakeRound();
+    if (!status.ok()) return Fail(status);
+  }
+}
+
+bool Projector::WaitForWork() {
+  MutexLock lock(mu_);
+  while (!stopping_) {
+    is_urgent_ = waiting_ > 0 || watchers_ > 0;
+    if (swapping_ != nullptr || has_gone_) return true;
+    const Micros pace = waiting_ > 0    ? kPaceMin
+                        : watchers_ > 0 ? options_.pace_watched
+                                        : options_.pace;
+    const Timestamp now = parts_.clock.Now();
+    const Timestamp due = After(last_round_, pace);
+    const bool has_work = has_grown_ || waiting_ > 0;
+    if (has_work && now >= due) return true;
+    const Micros wait = has_work ? due.value() - now.value() : options_.pace;
+    changed_.WaitFor(mu_, std::chrono::microseconds(std::clamp<Micros>(wait, 50, kSecond)));
+  }
+  return false;
+}
+
+absl::Status Projector::TakeRound() {
+  has_grown_ = false;
+  last_round_ = parts_.clock.Now();
+  const Timestamp until = std::max({last_round_, latest_, pass_->cut().time});
+  SKALD_ASSIGN_OR_RETURN(const Floor floor, parts_.raise_floor(until));
+  latest_ = std::max(latest_, floor.latest);
+  // Commits above the floor are for the next round.
+  if (floor.latest > until) has_grown_ = true;
+  SKALD_RETURN_IF_ERROR(WaitDurable(floor.staged));
+  bool with_deltas = false;
+  {
+    MutexLock lock(mu_);
+    with_deltas = watchers_ > 0 || last_round_ < watched_until_;
+  }
+  const RoundBounds bounds{.through = floor.staged,
+                           .until = until,
+                           .time = until,
+                           .events_max = options_.round_events_max};
+  while (true) {
+    const Cut before = pass_->cut();
+    SKALD_ASSIGN_OR_RETURN(RoundResult result, pass_->Round(bounds, with_deltas));
+    const bool is_complete = result.is_complete;
+    Publish(std::move(result), before);
+    if (is_complete) return absl::OkStatus();
+    has_grown_ = true;
+    if (parts_.clock.Now() > After(last_round_, kCatchUpMax)) return absl::OkStatus();
+  }
+}
+
+absl::Status Projector::WaitDurable(absl::Span<const Position> staged) {
+  const auto is_durable = [&] {
+    for (uint32_t id = 0; id < staged.size(); ++id) {
+      if (parts_.log.LastPosition(PartitionId(id)) < staged[id]) return false;
+    }
+    return true;
+  };
+  if (is_durable()) return absl::OkStatus();
+  MutexLock lock(mu_);
+  is_urgent_ = true;
+  while (!is_durable()) {
+    if (stopping_) return absl::UnavailableError("the projector stops");
+    changed_.WaitFor(mu_, std::chrono::milliseconds(1));
+  }
+  return absl::OkStatus();
+}
+
+void Projector::Publish(RoundResult result, const Cut& before) {
+  MutexLock lock(mu_);
+  cut_ = pass_->cut();
+  for (size_t i = 0; i < pass_->foldings().size(); ++i) {
+    const Folding& folding = pass_->foldings()[i];
+    Entry& entry = *entries_.at(folding.model->schema.name);
+    if (result.deltas.empty()) {
+      // Nobody asked: what changed in this round is not known.
+      if (result.commits == 0) continue;
+      entry.recent.clear();
+      entry.recent_bytes = 0;
+      entry.recent_from = cut_;
+      continue;
+    }
+    if (result.deltas[i].empty()) continue;
+    auto deltas = std::make_shared<ModelDeltas>();
+    deltas->generation = folding.table->generation();
+    deltas->before = before;
+    deltas->after = cut_;
+    deltas->rows = std::move(result.deltas[i]);
+    entry.recent_bytes += BytesOf(*deltas);
+    entry.recent.push_back(std::move(deltas));
+    while (entry.recent_bytes > options_.recent_bytes_max) {
+      entry.recent_bytes -= BytesOf(*entry.recent.front());
+      entry.recent_from = entry.recent.front()->after;
+      entry.recent.pop_front();
+    }
+  }
+  changed_.NotifyAll();
+  for (const auto& [id, listener] : listeners_) listener();
+}
+
+// ---- Reading ----
+
+std::vector<ModelSchema> Projector::Schemas() const {
+  std::vector<ModelSchema> schemas;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [name, entry] : entries_) {
+      const std::shared_ptr<const Model>& model =
+          entry->serving != nullptr ? entry->serving : entry->wanted;
+      if (!entry->is_gone) schemas.push_back(model->schema);
+    }
+  }
+  for (const ComputedModel& computed : parts_.computed) schemas.push_back(computed.schema);
+  std::sort(schemas.begin(), schemas.end(),
+            [](const ModelSchema& a, const ModelSchema& b) { return a.name < b.name; });
+  return schemas;
+}
+
+absl::StatusOr<std::vector<Position>> Projector::WantedPositions(
+    const OpenOptions& options) const {
+  std::vector<Position> wanted(partition_count_);
+  auto named = options.min_positions;
+  if (options.as_of_position) named.push_back(*options.as_of_position);
+  for (const auto& [partition, position] : named) {
+    if (partition.value() >= partition_count_) {
+      return BadRequestError("position.partition",
+                             absl::StrCat("is ", partition.value(), "; this store has partitions 0 to ",
+                                          partition_count_ - 1));
+    }
+    const Position last = parts_.log.LastPosition(partition);
+    if (position > last) {
+      return BadRequestError(
+          "position.position",
+          absl::StrCat("is ", position.value(), ", past the end of partition ", partition.value(),
+                       "'s log at ", last.value()));
+    }
+    wanted[partition.value()] = std::max(wanted[partition.value()], position);
+  }
+  if (!named.empty() || options.allow_stale) return wanted;
+  for (uint32_t id = 0; id < partition_count_; ++id) {
+    wanted[id] = parts_.log.LastPosition(PartitionId(id));
+  }
+  return wanted;
+}
+
+absl::Status Projector::WaitFor(absl::string_view model, const OpenOptions& options) {
+  if (options.as_of_time && *options.as_of_time > parts_.clock.Now()) {
+    return BadRequestError("as_of", "lies in the future");
+  }
+  SKALD_ASSIGN_OR_RETURN(const std::vector<Position> wanted, WantedPositions(options));
+  const Timestamp time = options.as_of_time.value_or(Timestamp(0));
+  MutexLock lock(mu_);
+  const auto is_past = [&] { return cut_.time >= time && Covers(cut_.positions, wanted); };
+  while (true) {
+    if (stopping_) return ServerStoppingError();
+    const bool has_rows = is_past();
+    const auto found = entries_.find(model);
+    if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
+    if (has_rows && found->second->live != 0) return absl::OkStatus();
+    const Timestamp now = parts_.clock.Now();
+    if (now >= options.wait_until || broken_) {
+      uint64_t behind = 0;
+      for (uint32_t id = 0; id < partition_count_; ++id) {
+        behind += wanted[id] > cut_.positions[id]
+                      ? wanted[id].value() - cut_.positions[id].value()
+                      : 0;
+      }
+      if (found->second->live == 0 && found->second->build != nullptr) {
+        const Build& build = *found->second->build;
+        behind = std::max(behind, EventsBefore(cut_) - std::min(EventsBefore(cut_), build.events_done));
+      }
+      return ModelBehindError(model, behind);
+    }
+    // A round helps, unless it is a rebuild that is waited for.
+    if (!has_rows) {
+      ++waiting_;
+      changed_.NotifyAll();
+    }
+    const Micros wait = std::min(options.wait_until.value() - now.value(), kLookInterval);
+    changed_.WaitFor(mu_, std::chrono::microseconds(std::max<Micros>(wait, 1)));
+    if (!has_rows) --waiting_;
+  }
+}
+
+// Where in merged order the commit stands that the caller means.
+absl::StatusOr<std::optional<Stamp>> Projector::StampOf(const OpenOptions& options) const {
+  if (options.as_of_time) {
+    // The last of that time.
+    return Stamp{*options.as_of_time, PartitionId(0xFFFFFFFF), Position(~uint64_t{0})};
+  }
+  if (!options.as_of_position) return std::nullopt;
+  const auto [partition, position] = *options.as_of_position;
+  if (position == Position(0)) return Stamp{};
+  const auto cursor = parts_.log.Read(partition, position);
+  if (!cursor->Valid()) {
+    SKALD_RETURN_IF_ERROR(cursor->status());
+    return LogCorruptError(partition, position, "a commit is missing");
+  }
+  SKALD_ASSIGN_OR_RETURN(const storage::CommitView commit, storage::DecodeCommit(cursor->record()));
+  return Stamp{Timestamp(commit.header.time_us()), partition,
+               Position(commit.header.first_position())};
+}
+
+absl::StatusOr<std::unique_ptr<ModelRows>> Projector::Open(absl::string_view model,
+                                                           const OpenOptions& options) {
+  for (const ComputedModel& computed : parts_.computed) {
+    if (computed.schema.name != model) continue;
+    if (options.as_of_time || options.as_of_position) return ModelWithoutHistoryError(model);
+    Cut cut;
+    {
+      MutexLock lock(mu_);
+      cut = cut_;
+    }
+    return computed.open(cut);
+  }
+  SKALD_RETURN_IF_ERROR(WaitFor(model, options));
+  std::shared_ptr<const Model> serving;
+  uint64_t generation = 0;
+  {
+    MutexLock lock(mu_);
+    const auto found = entries_.find(model);
+    if (found == entries_.end() || found->second->serving == nullptr) {
+      return ModelNotFoundError(model);
+    }
+    serving = found->second->serving;
+    generation = found->second->live;
+  }
+  SKALD_ASSIGN_OR_RETURN(const std::optional<Stamp> as_of, StampOf(options));
+  if (as_of && !serving->schema.history) return ModelWithoutHistoryError(model);
+  std::shared_ptr<const ModelSchema> schema(serving, &serving->schema);
+  SKALD_ASSIGN_OR_RETURN(
+      std::unique_ptr<TableRows> rows,
+      TableRows::Open(parts_.views.Snapshot(), std::move(schema), generation, as_of));
+  const std::optional<Poison>& stopped = rows->checkpoint().stopped;
+  if (stopped && !options.allow_stale) {
+    return ModelStoppedError(model, stopped->partition, stopped->position, stopped->error);
+  }
+  return rows;
+}
+
+std::vector<ModelStatus> Projector::GetStatus() const {
+  std::vector<ModelStatus> all;
+  uint64_t last = 0;
+  for (uint32_t id = 0; id < partition_count_; ++id) {
+    last += parts_.log.LastPosition(PartitionId(id)).value();
+  }
+  MutexLock lock(mu_);
+  for (const auto& [name, entry] : entries_) {
+    if (entry->is_gone) continue;
+    ModelStatus status{.name = name,
+                       .description = entry->wanted->schema.description,
+                       .built_in = entry->wanted->schema.built_in};
+    status.generation = entry->live;
+    status.previous_generation = entry->previous;
+    status.last_build = entry->last_build;
+    const absl::StatusOr<std::optional<Checkpoint>> checkpoint = FindCheckpoint(entry->live);
+    if (checkpoint.ok() && checkpoint->has_value()) {
+      status.rows = (*checkpoint)->rows;
+      status.hash = (*checkpoint)->hash.ToHex();
+      status.stopped = (*checkpoint)->stopped;
+      status.parked = (*checkpoint)->parked;
+      status.cut = status.stopped ? (*checkpoint)->cut : cut_;
+      status.events_behind = last - std::min(last, EventsBefore(status.cut));
+    }
+    if (entry->build != nullptr) {
+      const Build& build = *entry->build;
+      status.build = {.generation = build.generation,
+                      .events_done = build.events_done,
+                      .events_total = std::max(build.events_total, EventsBefore(cut_)),
+                      .started = build.started,
+                      .is_paused = build.is_paused,
+                      .is_check = build.options.check_only};
+    }
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+absl::StatusOr<std::vector<Poison>> Projector::ParkedEvents(absl::string_view model,
+                                                            size_t count) const {
+  std::shared_ptr<const Model> serving;
+  uint64_t generation = 0;
+  {
+    MutexLock lock(mu_);
+    const auto found = entries_.find(model);
+    if (found == entries_.end() || found->second->serving == nullptr) {
+      return ModelNotFoundError(model);
+    }
+    serving = found->second->serving;
+    generation = found->second->live;
+  }
+  SKALD_ASSIGN_OR_RETURN(
+      const std::unique_ptr<TableRows> rows,
+      TableRows::Open(parts_.views.Snapshot(),
+                      std::shared_ptr<const ModelSchema>(serving, &serving->schema), generation,
+                      std::nullopt));
+  return rows->Parked(count);
+}
+
+// ---- Watching ----
+
+void Projector::AddWatcher() {
+  MutexLock lock(mu_);
+  ++watchers_;
+  changed_.NotifyAll();
+}
+
+void Projector::RemoveWatcher() {
+  MutexLock lock(mu_);
+  --watchers_;
+  watched_until_ = After(parts_.clock.Now(), kWatchersRemembered);
+}
+
+uint64_t Projector::AddRoundListener(std::function<void()> listener) {
+  MutexLock lock(mu_);
+  const uint64_t id = next_listener_++;
+  listeners_.emplace(id, std::move(listener));
+  return id;
+}
+
+void Projector::RemoveRoundListener(uint64_t id) {
+  MutexLock lock(mu_);
+  listeners_.erase(id);
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<const ModelDeltas>>> Projector::DeltasSince(
+    absl::string_view model, uint64_t generation, const Cut& cut) const {
+  MutexLock lock(mu_);
+  const auto found = entries_.find(model);
+  if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
+  const Entry& entry = *found->second;
+  const uint64_t events = EventsBefore(cut);
+  if (entry.live != generation || events < EventsBefore(entry.recent_from) ||
+      events > EventsBefore(cut_)) {
+    return absl::OutOfRangeError("what changed since then is not known any more");
+  }
+  std::vector<std::shared_ptr<const ModelDeltas>> since;
+  for (const auto& deltas : entry.recent) {
+    if (EventsBefore(deltas->after) > events) since.push_back(deltas);
+  }
+  return since;
+}
+
+}  // namespace skald::projection

@@ -1,0 +1,271 @@
+// Keeps the read models of a store: folds what becomes durable into them, a moment behind the log,
+// and lets others read them.
+//
+// It goes round by round. A round first asks every partition to give its later commits later times
+// (Floor), so that what is durable by then is final in merged order, then folds that, and writes rows
+// and checkpoints in one step. While nobody waits for rows, rounds come every 100 ms, so that sagas that begin
+// and end meanwhile cost one row; a reader who wants them fresh has a round begin at once.
+//
+//   SKALD_ASSIGN_OR_RETURN(auto projector, Projector::Open(options, parts, models));
+//   projector->Start();
+//   SKALD_ASSIGN_OR_RETURN(auto rows, projector->Open("sagas", {.wait_until = deadline}));
+//
+// A model whose fold changed, or that is new, is built beside the others from the log's beginning
+// (rebuild.cc) and swapped in when it has caught up; until then its last generation serves.
+//
+// Thread rule: all methods from any thread, but for Start and Stop, which are called once.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/mutex.h"
+#include "engine/projection/fold.h"
+#include "engine/projection/fold_pass.h"
+#include "engine/projection/model_table.h"
+#include "engine/projection/reader.h"
+#include "storage/event_log.h"
+#include "storage/views.h"
+
+namespace skald::projection {
+
+struct ProjectorOptions {
+  // Between rounds while nobody waits, and while someone watches.
+  Micros pace = 100 * kMillisecond;
+  Micros pace_watched = 2 * kMillisecond;
+  uint64_t round_events_max = 20'000;
+  // States of sagas kept in memory, by the live pass and by each rebuild.
+  size_t states_bytes_max = 32 << 20;
+  // Changes kept for watchers that fall behind or come back.
+  size_t recent_bytes_max = 16 << 20;
+};
+
+// What a floor under the times of later commits leaves below it.
+struct Floor {
+  // By partition: the last position that was decided when the floor was raised. Whatever is decided
+  // later is later than the floor.
+  std::vector<Position> staged;
+  // The latest commit there is; may be above the floor when clocks went back.
+  Timestamp latest;
+};
+
+// A model whose rows are not kept but computed when they are read (ModelKind::kLive, kOfSaga).
+struct ComputedModel {
+  ModelSchema schema;
+  std::function<absl::StatusOr<std::unique_ptr<ModelRows>>(const Cut& cut)> open;
+};
+
+// What a projector works with. All must outlive it.
+struct ProjectorParts {
+  const storage::EventLog& log;
+  storage::Views& views;
+  const Clock& clock;
+  CommitFinder find_commits;
+  // Makes all later commits later than `floor`. Blocks. UNAVAILABLE: the engine stops.
+  std::function<absl::StatusOr<Floor>(Timestamp floor)> raise_floor;
+  // Rows cannot be read or written: the process must not go on. Called at most once.
+  std::function<void(const absl::Status&)> on_fatal;
+  std::vector<ComputedModel> computed;
+};
+
+// A model as its operator sees it.
+struct ModelStatus {
+  std::string name;
+  std::string description;
+  bool built_in = true;
+  ModelKind kind = ModelKind::kFolded;
+  // Folded ones: what serves now. 0: none yet, it is being built for the first time.
+  uint64_t generation = 0;
+  uint64_t rows = 0;
+  std::string hash;  // of its rows, hexadecimal
+  Cut cut;
+  uint64_t events_behind = 0;
+  std::optional<Poison> stopped;
+  uint64_t parked = 0;
+  // A rebuild on its way.
+  struct Build {
+    uint64_t generation = 0;
+    uint64_t events_done = 0, events_total = 0;
+    Timestamp started;
+    bool is_paused = false;
+    bool is_check = false;  // to be compared and dropped, not swapped in
+  };
+  std::optional<Build> build;
+  // How its last rebuild ended; empty: none since the start.
+  std::string last_build;
+  // The one that served before, kept until it is dropped; 0: none.
+  uint64_t previous_generation = 0;
+};
+
+// What changed in one model in one round, from one cut to the next.
+struct ModelDeltas {
+  uint64_t generation = 0;
+  Cut before, after;
+  std::vector<RowDelta> rows;
+};
+
+struct RebuildOptions {
+  // Compare with what serves and drop it, instead of swapping it in.
+  bool check_only = false;
+  // At most so many events a second; 0: as fast as it can.
+  uint64_t events_per_second = 0;
+};
+
+// How a rebuild ended.
+struct RebuildResult {
+  uint64_t generation = 0;
+  uint64_t rows = 0;
+  uint64_t events = 0;
+  Micros took = 0;
+  std::string hash;           // of its rows
+  std::string previous_hash;  // of what served at the same cut; empty: another version of the fold, or none
+  Cut cut;
+};
+
+class Projector final : public ModelReader {
+ public:
+  // Reads how far models have come. `models` are those to keep from now on; those that are not among
+  // them any more are dropped.
+  static absl::StatusOr<std::unique_ptr<Projector>> Open(
+      const ProjectorOptions& options, ProjectorParts parts,
+      std::vector<std::shared_ptr<const Model>> models);
+  ~Projector() override;
+
+  // What is folded lies below it: no commit from now on may be as early.
+  Timestamp floor() const { return floor_at_open_; }
+  void Start();
+  void Stop();
+
+  // The log is durable further.
+  void OnLogGrown();
+  // The models to keep from now on.
+  void SetModels(std::vector<std::shared_ptr<const Model>> models);
+
+  // ---- Reading ----
+  std::vector<ModelSchema> Schemas() const override;
+  absl::StatusOr<std::unique_ptr<ModelRows>> Open(absl::string_view model,
+                                                  const OpenOptions& options) override;
+  std::vector<ModelStatus> GetStatus() const;
+  // Events that the model put aside, oldest first.
+  absl::StatusOr<std::vector<Poison>> ParkedEvents(absl::string_view model, size_t count) const;
+
+  // ---- Watching ----
+  // Rounds follow each other closely while there are any.
+  void AddWatcher();
+  void RemoveWatcher();
+  // Called after each round. Returns an id for RemoveRoundListener, after which it is not called any
+  // more.
+  uint64_t AddRoundListener(std::function<void()> listener);
+  void RemoveRoundListener(uint64_t id);
+  // What changed in a model since a cut, round by round; may be empty. OUT_OF_RANGE: it is too long
+  // ago, or of another generation: read the rows anew.
+  absl::StatusOr<std::vector<std::shared_ptr<const ModelDeltas>>> DeltasSince(
+      absl::string_view model, uint64_t generation, const Cut& cut) const;
+
+  // ---- Rebuilding ----
+  // Builds the model anew and blocks until it is swapped in (or compared), or `stopped` says that
+  // nobody waits any more, which ends the rebuild. NOT_FOUND. ALREADY_EXISTS: it is being rebuilt.
+  absl::StatusOr<RebuildResult> Rebuild(absl::string_view model, const RebuildOptions& options,
+                                        absl::FunctionRef<bool()> stopped);
+  absl::Status PauseRebuild(absl::string_view model, bool is_paused);
+  // Deletes what served before the last rebuild.
+  absl::Status DropPrevious(absl::string_view model);
+  // Counts the rows' sum anew and compares it with what folding came to. A sentence for each
+  // difference.
+  absl::StatusOr<std::vector<std::string>> CheckRows() const;
+
+ private:
+  struct Build;
+  struct Entry;
+
+  Projector(const ProjectorOptions& options, ProjectorParts parts);
+
+  // What there is (registry.cc).
+  absl::Status Load(std::vector<std::shared_ptr<const Model>> models);
+  absl::Status LoadEntry(std::shared_ptr<const Model> model,
+                         std::vector<storage::RowChange>& changes) SKALD_REQUIRES(mu_);
+  absl::Status StartLive() SKALD_REQUIRES(mu_);
+  void StartBuild(Entry& entry, Checkpoint from, const RebuildOptions& options)
+      SKALD_REQUIRES(mu_);
+  storage::RowChange RegistryRow(const Entry& entry) const SKALD_REQUIRES(mu_);
+  uint64_t NewGeneration(std::vector<storage::RowChange>& changes) SKALD_REQUIRES(mu_);
+  std::unique_ptr<FoldPass> NewPass(Cut cut) const;
+  Folding NewFolding(std::shared_ptr<const Model> model, uint64_t generation,
+                     Checkpoint checkpoint) const;
+  Cut EmptyCut() const;
+  absl::StatusOr<std::optional<Checkpoint>> FindCheckpoint(uint64_t generation) const;
+
+  // The live rounds, on their thread (projector.cc).
+  void RunRounds();
+  bool WaitForWork();
+  absl::Status TakeRound();
+  absl::Status WaitDurable(absl::Span<const Position> staged);
+  void Publish(RoundResult result, const Cut& before);
+  void RemoveGone();
+
+  // Reading.
+  absl::Status WaitFor(absl::string_view model, const OpenOptions& options);
+  absl::StatusOr<std::vector<Position>> WantedPositions(const OpenOptions& options) const;
+  absl::StatusOr<std::optional<Stamp>> StampOf(const OpenOptions& options) const;
+
+  // Rebuilds (rebuild.cc).
+  void RunBuilds();
+  void TakeBuild(const std::shared_ptr<Build>& build);
+  absl::Status FoldBuild(const std::shared_ptr<Build>& build);
+  absl::Status SwapIn();
+  void EndBuild(const std::shared_ptr<Build>& build, absl::StatusOr<RebuildResult> result);
+  absl::Status DeleteGarbage();
+
+  void Fail(const absl::Status& status);
+
+  // Constant after Open.
+  const ProjectorOptions options_;
+  const ProjectorParts parts_;
+  const uint32_t partition_count_;
+  Timestamp floor_at_open_;
+
+  std::atomic<bool> has_grown_ = true;
+  std::atomic<bool> is_urgent_ = false;  // someone waits or watches
+
+  mutable Mutex mu_;
+  mutable CondVar changed_;
+  bool stopping_ SKALD_GUARDED_BY(mu_) = false;
+  bool broken_ SKALD_GUARDED_BY(mu_) = false;
+  size_t waiting_ SKALD_GUARDED_BY(mu_) = 0;
+  size_t watchers_ SKALD_GUARDED_BY(mu_) = 0;
+  Timestamp watched_until_ SKALD_GUARDED_BY(mu_);  // changes are kept for those who may come back
+  bool has_gone_ SKALD_GUARDED_BY(mu_) = false;    // models to be taken out of the live pass
+  absl::btree_map<std::string, std::unique_ptr<Entry>> entries_ SKALD_GUARDED_BY(mu_);
+  uint64_t next_generation_ SKALD_GUARDED_BY(mu_) = 1;
+  Cut cut_ SKALD_GUARDED_BY(mu_);
+  std::deque<std::shared_ptr<Build>> builds_ SKALD_GUARDED_BY(mu_);  // the first is under way
+  std::shared_ptr<Build> swapping_ SKALD_GUARDED_BY(mu_);            // wants to join the live ones
+  std::vector<uint64_t> garbage_ SKALD_GUARDED_BY(mu_);              // generations to be deleted
+  absl::flat_hash_map<uint64_t, std::function<void()>> listeners_ SKALD_GUARDED_BY(mu_);
+  uint64_t next_listener_ SKALD_GUARDED_BY(mu_) = 1;
+
+  // Owned by the rounds' thread.
+  std::unique_ptr<FoldPass> pass_;
+  Timestamp latest_;
+  Timestamp last_round_;
+
+  std::thread rounds_;
+  std::thread builder_;
+};
+
+}  // namespace skald::projection

@@ -1,0 +1,47 @@
+// What a projector knows of its models. Private to engine/projection.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/projection/projector.h"
+
+namespace skald::projection {
+
+// A rebuild. Its pass is owned by the builder's thread, and by the rounds' thread while it swaps in;
+// the rest is guarded by the projector's lock.
+struct Projector::Build {
+  std::shared_ptr<const Model> model;
+  uint64_t generation = 0;
+  RebuildOptions options;
+  std::unique_ptr<FoldPass> pass;
+
+  uint64_t events_done = 0, events_total = 0;
+  Timestamp started;
+  bool is_paused = false;
+  bool is_cancelled = false;
+  std::optional<absl::StatusOr<RebuildResult>> result;
+};
+
+struct Projector::Entry {
+  // As it is wanted, and as what serves was made (null until there is one).
+  std::shared_ptr<const Model> wanted, serving;
+  uint64_t live = 0;      // generation; 0: none
+  uint64_t previous = 0;  // generation; 0: none
+  bool is_gone = false;   // to be taken out of the live pass
+  std::shared_ptr<Build> build;
+  std::string last_build;
+
+  // Changes of the last rounds, all since `recent_from`.
+  std::deque<std::shared_ptr<const ModelDeltas>> recent;
+  size_t recent_bytes = 0;
+  Cut recent_from;
+};
+
+// How many events a cut has before it. Of two cuts on one way through the log, the later has more.
+uint64_t EventsBefore(const Cut& cut);
+
+}  // namespace skald::projection

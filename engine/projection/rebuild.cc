@@ -1,0 +1,306 @@
+// Building a generation beside what serves, and swapping it in.
+//
+// The builder's thread folds towards the live cut; when little is left it hands the generation to the
+// rounds' thread, which folds the rest up to exactly the live cut, where both can be compared, and
+// swaps them between two rounds.
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "base/status_macros.h"
+#include "engine/projection/projector_state.h"
+#include "engine/projection/table_keys.h"
+
+namespace skald::projection {
+namespace {
+
+using storage::RowChange;
+
+// So few events are folded between two rounds without anyone noticing.
+constexpr uint64_t kHandOverEvents = 5'000;
+constexpr uint64_t kBatchEvents = 20'000;
+constexpr size_t kDeletedAtOnce = 10'000;
+constexpr Micros kLookInterval = 100 * kMillisecond;
+
+}  // namespace
+
+// ---- For operators ----
+
+absl::StatusOr<RebuildResult> Projector::Rebuild(absl::string_view model,
+                                                 const RebuildOptions& options,
+                                                 absl::FunctionRef<bool()> stopped) {
+  std::shared_ptr<Build> build;
+  std::vector<RowChange> changes;
+  {
+    MutexLock lock(mu_);
+    const auto found = entries_.find(model);
+    if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
+    Entry& entry = *found->second;
+    if (entry.build != nullptr) {
+      return absl::AlreadyExistsError(
+          absl::StrCat("Read model '", model, "' is being rebuilt already"));
+    }
+    build = entry.build = std::make_shared<Build>();
+    build->generation = NewGeneration(changes);
+    Checkpoint empty;
+    empty.cut = EmptyCut();
+    empty.version = entry.wanted->version;
+    changes.push_back({CheckpointKey(build->generation), empty.Encode()});
+    StartBuild(entry, std::move(empty), options);
+    changes.push_back(RegistryRow(entry));
+    SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows(changes));
+  }
+  MutexLock lock(mu_);
+  while (!build->result) {
+    if (stopping_) return ServerStoppingError();
+    if (stopped()) build->is_cancelled = true;
+    changed_.WaitFor(mu_, std::chrono::microseconds(kLookInterval));
+  }
+  return *build->result;
+}
+
+absl::Status Projector::PauseRebuild(absl::string_view model, bool is_paused) {
+  MutexLock lock(mu_);
+  const auto found = entries_.find(model);
+  if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
+  if (found->second->build == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("Read model '", model, "' is not being rebuilt"));
+  }
+  found->second->build->is_paused = is_paused;
+  changed_.NotifyAll();
+  return absl::OkStatus();
+}
+
+absl::Status Projector::DropPrevious(absl::string_view model) {
+  MutexLock lock(mu_);
+  const auto found = entries_.find(model);
+  if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
+  Entry& entry = *found->second;
+  if (entry.previous == 0) return absl::OkStatus();
+  garbage_.push_back(std::exchange(entry.previous, 0));
+  changed_.NotifyAll();
+  return parts_.views.ApplyRows({RegistryRow(entry)});
+}
+
+absl::StatusOr<std::vector<std::string>> Projector::CheckRows() const {
+  std::vector<std::string> differences;
+  std::vector<std::pair<std::string, uint64_t>> live;
+  std::unique_ptr<storage::ViewSnapshot> snapshot;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [name, entry] : entries_) {
+      if (entry->live != 0) live.emplace_back(name, entry->live);
+    }
+    snapshot = parts_.views.Snapshot();
+  }
+  for (const auto& [name, generation] : live) {
+    SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                           snapshot->Get(CheckpointKey(generation)));
+    if (!text) continue;
+    SKALD_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Decode(*text));
+    SKALD_ASSIGN_OR_RETURN(const auto sum, HashRows(*snapshot, generation));
+    if (sum.first == checkpoint.rows && sum.second == checkpoint.hash) continue;
+    differences.push_back(absl::StrCat("read model '", name, "' has ", sum.first,
+                                       " rows that sum up to ", sum.second.ToHex(),
+                                       "; folding came to ", checkpoint.rows, " and ",
+                                       checkpoint.hash.ToHex(), ": rebuild it"));
+  }
+  return differences;
+}
+
+// ---- The builder's thread ----
+
+void Projector::RunBuilds() {
+  while (true) {
+    std::shared_ptr<Build> build;
+    {
+      MutexLock lock(mu_);
+      while (!stopping_ && builds_.empty() && garbage_.empty()) changed_.Wait(mu_);
+      if (stopping_) return;
+      if (!builds_.empty()) build = builds_.front();
+    }
+    if (build != nullptr) {
+      TakeBuild(build);
+    } else if (const absl::Status status = DeleteGarbage(); !status.ok()) {
+      return Fail(status);
+    }
+  }
+}
+
+void Projector::TakeBuild(const std::shared_ptr<Build>& build) {
+  absl::Status status = FoldBuild(build);
+  if (!status.ok()) EndBuild(build, status);
+}
+
+// Not OK: it came to an end without being swapped in.
+absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
+  const Timestamp begun = parts_.clock.Now();
+  uint64_t folded = 0;
+  while (true) {
+    Cut target;
+    {
+      MutexLock lock(mu_);
+      const auto is_throttled = [&] {
+        const uint64_t rate = build->options.events_per_second;
+        if (rate == 0) return false;
+        const auto allowed = static_cast<double>(parts_.clock.Now().value() - begun.value()) /
+                             kSecond * static_cast<double>(rate);
+        return static_cast<double>(folded) > allowed;
+      };
+      while (!stopping_ && !build->is_cancelled && (build->is_paused || is_throttled())) {
+        changed_.WaitFor(mu_, std::chrono::microseconds(kLookInterval));
+      }
+      if (stopping_) return ServerStoppingError();
+      if (build->is_cancelled) return absl::CancelledError("the rebuild was given up");
+      target = cut_;
+      build->events_done = EventsBefore(build->pass->cut());
+      build->events_total = EventsBefore(target);
+      if (build->events_total - std::min(build->events_total, build->events_done) <=
+          kHandOverEvents) {
+        swapping_ = build;
+        changed_.NotifyAll();
+        while (!stopping_ && !build->result) changed_.Wait(mu_);
+        return build->result ? absl::OkStatus() : ServerStoppingError();
+      }
+    }
+    const uint64_t batch = build->options.events_per_second == 0
+                               ? kBatchEvents
+                               : std::clamp<uint64_t>(build->options.events_per_second / 10, 1,
+                                                      kBatchEvents);
+    SKALD_ASSIGN_OR_RETURN(const RoundResult round,
+                           build->pass->Round({.through = target.positions,
+                                               .until = kNever,
+                                               .time = target.time,
+                                               .events_max = batch},
+                                              false));
+    folded += round.events;
+    const std::optional<Poison>& stopped =
+        build->pass->foldings().front().table->checkpoint().stopped;
+    if (stopped) {
+      return ModelStoppedError(build->model->schema.name, stopped->partition, stopped->position,
+                               stopped->error);
+    }
+  }
+}
+
+void Projector::EndBuild(const std::shared_ptr<Build>& build,
+                         absl::StatusOr<RebuildResult> result) {
+  absl::Status written;
+  {
+    MutexLock lock(mu_);
+    builds_.erase(std::remove(builds_.begin(), builds_.end(), build), builds_.end());
+    if (swapping_ == build) swapping_ = nullptr;
+    const auto found = entries_.find(build->model->schema.name);
+    const bool is_entrys = found != entries_.end() && (found->second->build == build ||
+                                                       found->second->live == build->generation);
+    Entry* const entry = is_entrys ? found->second.get() : nullptr;
+    const bool is_stopped = !result.ok() && HasReason(result.status(), ErrorReason::kModelStopped);
+    if (entry != nullptr) {
+      entry->build = nullptr;
+      entry->last_build = result.ok() ? "ok" : std::string(result.status().message());
+    }
+    // The process ends: the rebuild goes on where it was after the next start.
+    const bool goes_on_later = stopping_ && !build->is_cancelled && !build->options.check_only;
+    if (entry != nullptr && is_stopped && entry->live == 0) {
+      // Nothing else serves, so show how far it came, and why no further.
+      entry->live = build->generation;
+      entry->serving = build->model;
+      written = parts_.views.ApplyRows({RegistryRow(*entry)});
+    } else if (!goes_on_later && (!result.ok() || build->options.check_only)) {
+      garbage_.push_back(build->generation);
+      if (entry != nullptr) written = parts_.views.ApplyRows({RegistryRow(*entry)});
+    }
+    build->result = std::move(result);
+    changed_.NotifyAll();
+  }
+  if (!written.ok()) Fail(written);
+}
+
+absl::Status Projector::DeleteGarbage() {
+  uint64_t generation = 0;
+  {
+    MutexLock lock(mu_);
+    generation = garbage_.back();
+  }
+  SKALD_ASSIGN_OR_RETURN(const bool is_gone,
+                         DeleteGeneration(parts_.views, generation, kDeletedAtOnce));
+  if (!is_gone) return absl::OkStatus();
+  MutexLock lock(mu_);
+  garbage_.erase(std::remove(garbage_.begin(), garbage_.end(), generation), garbage_.end());
+  return absl::OkStatus();
+}
+
+// ---- The rounds' thread ----
+
+absl::Status Projector::SwapIn() {
+  std::shared_ptr<Build> build;
+  Cut cut;
+  bool is_swapped = false;
+  {
+    MutexLock lock(mu_);
+    if (swapping_ == nullptr) return absl::OkStatus();
+    build = swapping_;
+    cut = cut_;
+  }
+  const auto is_served_by = [&](const Folding& folding) {
+    return folding.model->schema.name == build->model->schema.name;
+  };
+  // No commits, or few: those that came since the builder looked.
+  SKALD_ASSIGN_OR_RETURN(const RoundResult round,
+                         build->pass->Round({.through = cut.positions,
+                                             .until = kNever,
+                                             .time = cut.time,
+                                             .events_max = ~uint64_t{0}},
+                                            false));
+  (void)round;
+  const Folding& folding = build->pass->foldings().front();
+  const Checkpoint& checkpoint = folding.table->checkpoint();
+  if (checkpoint.stopped) {
+    EndBuild(build, ModelStoppedError(build->model->schema.name, checkpoint.stopped->partition,
+                                      checkpoint.stopped->position, checkpoint.stopped->error));
+    return absl::OkStatus();
+  }
+  RebuildResult result{.generation = build->generation,
+                       .rows = checkpoint.rows,
+                       .events = EventsBefore(cut),
+                       .took = parts_.clock.Now().value() - build->started.value(),
+                       .hash = checkpoint.hash.ToHex(),
+                       .cut = cut};
+  for (const Folding& live : pass_->foldings()) {
+    if (is_served_by(live) && live.model->version == build->model->version) {
+      result.previous_hash = live.table->checkpoint().hash.ToHex();
+    }
+  }
+  if (!build->options.check_only) {
+    MutexLock lock(mu_);
+    const auto found = entries_.find(build->model->schema.name);
+    is_swapped = !build->is_cancelled && found != entries_.end() && found->second->build == build;
+    if (is_swapped) {
+      Entry& entry = *found->second;
+      if (entry.previous != 0) garbage_.push_back(entry.previous);
+      entry.previous = std::exchange(entry.live, build->generation);
+      entry.serving = build->model;
+      entry.recent.clear();
+      entry.recent_bytes = 0;
+      entry.recent_from = cut;
+      std::vector<Folding> foldings = pass_->TakeAll();
+      for (Folding& live : foldings) {
+        if (!is_served_by(live)) pass_->Add(std::move(live));
+      }
+      for (Folding& built : build->pass->TakeAll()) pass_->Add(std::move(built));
+      entry.build = nullptr;
+      SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows({RegistryRow(entry)}));
+    }
+  }
+  if (is_swapped || build->options.check_only) {
+    EndBuild(build, std::move(result));
+  } else {
+    EndBuild(build, absl::CancelledError("the rebuild was given up"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace skald::projection

@@ -1,0 +1,321 @@
+// Which generations of which models there are: rows of the registry, and what becomes of them at
+// start and when models come and go.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/errors.h"
+#include "base/status_macros.h"
+#include "engine/projection/projector_state.h"
+#include "engine/projection/table_keys.h"
+
+namespace skald::projection {
+namespace {
+
+using storage::RowChange;
+
+struct Registered {
+  uint64_t live = 0, previous = 0, building = 0;
+};
+
+uint64_t NumberOf(const Json& value) {
+  return value.IsInt() && value.AsInt() > 0 ? static_cast<uint64_t>(value.AsInt()) : 0;
+}
+
+Registered DecodeRegistered(absl::string_view text) {
+  const absl::StatusOr<Json> json = Json::Parse(text);
+  // Damaged: as if there were none; they are built again.
+  if (!json.ok()) return {};
+  return {.live = NumberOf(json->Get("live")),
+          .previous = NumberOf(json->Get("previous")),
+          .building = NumberOf(json->Get("building"))};
+}
+
+}  // namespace
+
+uint64_t EventsBefore(const Cut& cut) {
+  uint64_t events = 0;
+  for (const Position position : cut.positions) events += position.value();
+  return events;
+}
+
+absl::StatusOr<std::unique_ptr<Projector>> Projector::Open(
+    const ProjectorOptions& options, ProjectorParts parts,
+    std::vector<std::shared_ptr<const Model>> models) {
+  std::unique_ptr<Projector> projector(new Projector(options, std::move(parts)));
+  SKALD_RETURN_IF_ERROR(projector->Load(std::move(models)));
+  return projector;
+}
+
+Projector::Projector(const ProjectorOptions& options, ProjectorParts parts)
+    : options_(options), parts_(std::move(parts)), partition_count_(parts_.log.partition_count()) {}
+
+Projector::~Projector() { Stop(); }
+
+Cut Projector::EmptyCut() const {
+  return {.time = Timestamp(0), .positions = std::vector<Position>(partition_count_)};
+}
+
+std::unique_ptr<FoldPass> Projector::NewPass(Cut cut) const {
+  return std::make_unique<FoldPass>(
+      FoldPass::Options{.log = &parts_.log,
+                        .views = &parts_.views,
+                        .find_commits = parts_.find_commits,
+                        .states_bytes_max = options_.states_bytes_max},
+      std::move(cut));
+}
+
+Folding Projector::NewFolding(std::shared_ptr<const Model> model, uint64_t generation,
+                              Checkpoint checkpoint) const {
+  Folding folding;
+  folding.fold = model->make_fold();
+  folding.table = std::make_unique<ModelTable>(parts_.views, model->schema, generation,
+                                               std::move(checkpoint));
+  folding.model = std::move(model);
+  return folding;
+}
+
+absl::StatusOr<std::optional<Checkpoint>> Projector::FindCheckpoint(uint64_t generation) const {
+  if (generation == 0) return std::nullopt;
+  SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                         parts_.views.Get(CheckpointKey(generation)));
+  if (!text) return std::nullopt;
+  const absl::StatusOr<Checkpoint> checkpoint = Checkpoint::Decode(*text);
+  if (!checkpoint.ok() || checkpoint->cut.positions.size() != partition_count_) {
+    return std::nullopt;
+  }
+  // Views never lie ahead of the log; rows that do are of nothing.
+  for (uint32_t id = 0; id < partition_count_; ++id) {
+    if (checkpoint->cut.positions[id] > parts_.log.LastPosition(PartitionId(id))) {
+      return std::nullopt;
+    }
+  }
+  return *checkpoint;
+}
+
+RowChange Projector::RegistryRow(const Entry& entry) const {
+  Json::ObjectBuilder row;
+  const auto add = [&](absl::string_view name, uint64_t generation) {
+    if (generation != 0) row.Add(name, Json::Int(static_cast<int64_t>(generation)));
+  };
+  add("live", entry.live);
+  add("previous", entry.previous);
+  const bool is_kept = entry.build != nullptr && !entry.build->options.check_only;
+  add("building", is_kept ? entry.build->generation : 0);
+  return {RegistryKey(entry.wanted->schema.name), std::move(row).Build().ToText()};
+}
+
+uint64_t Projector::NewGeneration(std::vector<RowChange>& changes) {
+  const uint64_t generation = next_generation_++;
+  changes.push_back({RegistryKey(""), absl::StrCat(next_generation_)});
+  return generation;
+}
+
+// ---- At start ----
+
+absl::Status Projector::Load(std::vector<std::shared_ptr<const Model>> models) {
+  MutexLock lock(mu_);
+  SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> next, parts_.views.Get(RegistryKey("")));
+  if (next && !absl::SimpleAtoi(*next, &next_generation_)) {
+    return absl::DataLossError(
+        "the registry of read models is damaged; delete the views, they are folded anew");
+  }
+  std::vector<RowChange> changes;
+  // What is registered and not wanted any more goes.
+  const std::string all = RegistryKey("");
+  SKALD_RETURN_IF_ERROR(parts_.views.Scan(
+      all + '\0', storage::PrefixEnd(all), [&](absl::string_view key, absl::string_view text) {
+        const absl::string_view name = key.substr(all.size());
+        const bool is_wanted =
+            std::any_of(models.begin(), models.end(),
+                        [&](const auto& model) { return model->schema.name == name; });
+        if (is_wanted) return true;
+        const Registered gone = DecodeRegistered(text);
+        for (const uint64_t generation : {gone.live, gone.previous, gone.building}) {
+          if (generation != 0) garbage_.push_back(generation);
+        }
+        changes.push_back({std::string(key), std::nullopt});
+        return true;
+      }));
+  for (std::shared_ptr<const Model>& model : models) {
+    SKALD_RETURN_IF_ERROR(LoadEntry(std::move(model), changes));
+  }
+  SKALD_RETURN_IF_ERROR(StartLive());
+  for (const auto& [name, entry] : entries_) changes.push_back(RegistryRow(*entry));
+  changes.push_back({RegistryKey(""), absl::StrCat(next_generation_)});
+  return parts_.views.ApplyRows(changes);
+}
+
+absl::Status Projector::LoadEntry(std::shared_ptr<const Model> model,
+                                  std::vector<RowChange>& changes) {
+  const std::string name = model->schema.name;
+  auto entry = std::make_unique<Entry>();
+  SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                         parts_.views.Get(RegistryKey(name)));
+  const Registered registered = DecodeRegistered(text.value_or(""));
+  entry->wanted = model;
+  entry->previous = registered.previous;
+  SKALD_ASSIGN_OR_RETURN(const std::optional<Checkpoint> live, FindCheckpoint(registered.live));
+  if (live && live->version == model->version) {
+    entry->live = registered.live;
+    entry->serving = model;
+    floor_at_open_ = std::max(floor_at_open_, live->cut.time);
+  } else if (registered.live != 0) {
+    garbage_.push_back(registered.live);
+  }
+  // A rebuild that was under way goes on where it was.
+  SKALD_ASSIGN_OR_RETURN(std::optional<Checkpoint> building,
+                         FindCheckpoint(registered.building));
+  if (building && building->version == model->version && !building->stopped) {
+    floor_at_open_ = std::max(floor_at_open_, building->cut.time);
+    entry->build = std::make_shared<Build>();
+    entry->build->generation = registered.building;
+    StartBuild(*entry, *std::move(building), {});
+  } else if (registered.building != 0) {
+    garbage_.push_back(registered.building);
+  }
+  if (entry->live == 0 && entry->build == nullptr) {
+    entry->build = std::make_shared<Build>();
+    entry->build->generation = NewGeneration(changes);
+    Checkpoint empty;
+    empty.cut = EmptyCut();
+    empty.version = model->version;
+    changes.push_back({CheckpointKey(entry->build->generation), empty.Encode()});
+    StartBuild(*entry, std::move(empty), {});
+  }
+  entries_.emplace(name, std::move(entry));
+  return absl::OkStatus();
+}
+
+// The live pass goes on from where most of the models stand that serve; with none that serves yet,
+// all begin in it together.
+absl::Status Projector::StartLive() {
+  Cut cut = EmptyCut();
+  std::vector<std::pair<Entry*, Checkpoint>> live;
+  for (auto& [name, entry] : entries_) {
+    if (entry->live == 0) continue;
+    SKALD_ASSIGN_OR_RETURN(std::optional<Checkpoint> found, FindCheckpoint(entry->live));
+    SKALD_CHECK(found.has_value());
+    if (found->stopped) continue;
+    if (EventsBefore(found->cut) > EventsBefore(cut)) cut = found->cut;
+    live.emplace_back(entry.get(), *std::move(found));
+  }
+  pass_ = NewPass(cut);
+  for (auto& [entry, checkpoint] : live) {
+    if (checkpoint.cut.positions == cut.positions) {
+      pass_->Add(NewFolding(entry->serving, entry->live, std::move(checkpoint)));
+    } else {
+      // It fell behind the others; it catches up as a rebuild does.
+      entry->build = std::make_shared<Build>();
+      entry->build->generation = std::exchange(entry->live, 0);
+      entry->serving = nullptr;
+      StartBuild(*entry, std::move(checkpoint), {});
+    }
+  }
+  if (live.empty()) {
+    for (const std::shared_ptr<Build>& build : std::exchange(builds_, {})) {
+      Entry& entry = *entries_.at(build->model->schema.name);
+      std::vector<Folding> foldings = build->pass->TakeAll();
+      if (EventsBefore(build->pass->cut()) > 0) {
+        build->pass->Add(std::move(foldings.front()));
+        builds_.push_back(build);
+        continue;
+      }
+      entry.serving = entry.wanted;
+      entry.live = build->generation;
+      entry.build = nullptr;
+      pass_->Add(std::move(foldings.front()));
+    }
+  }
+  cut_ = pass_->cut();
+  for (auto& [name, entry] : entries_) entry->recent_from = cut_;
+  return absl::OkStatus();
+}
+
+// ---- While open ----
+
+void Projector::StartBuild(Entry& entry, Checkpoint from, const RebuildOptions& options) {
+  Build& build = *entry.build;
+  build.model = entry.wanted;
+  build.options = options;
+  build.started = parts_.clock.Now();
+  build.events_done = EventsBefore(from.cut);
+  build.pass = NewPass(from.cut);
+  build.pass->Add(NewFolding(entry.wanted, build.generation, std::move(from)));
+  builds_.push_back(entry.build);
+  changed_.NotifyAll();
+}
+
+void Projector::SetModels(std::vector<std::shared_ptr<const Model>> models) {
+  std::vector<RowChange> changes;
+  absl::Status status;
+  {
+    MutexLock lock(mu_);
+    for (auto& [name, entry] : entries_) {
+      const bool is_wanted =
+          std::any_of(models.begin(), models.end(),
+                      [&, wanted = name](const auto& model) { return model->schema.name == wanted; });
+      if (is_wanted) continue;
+      entry->is_gone = true;
+      has_gone_ = true;
+      if (entry->build != nullptr) entry->build->is_cancelled = true;
+      changes.push_back({RegistryKey(name), std::nullopt});
+    }
+    for (std::shared_ptr<const Model>& model : models) {
+      std::unique_ptr<Entry>& entry = entries_[model->schema.name];
+      if (entry != nullptr && !entry->is_gone && entry->wanted->version == model->version) continue;
+      if (entry != nullptr && entry->is_gone) {
+        // Dropped and deployed again before it was gone: what it was goes all the same.
+        for (const uint64_t generation : {entry->live, entry->previous}) {
+          if (generation != 0) garbage_.push_back(generation);
+        }
+        entry = nullptr;
+      }
+      if (entry == nullptr) {
+        entry = std::make_unique<Entry>();
+        entry->recent_from = cut_;
+      }
+      if (entry->build != nullptr) entry->build->is_cancelled = true;
+      entry->wanted = model;
+      entry->build = std::make_shared<Build>();
+      entry->build->generation = NewGeneration(changes);
+      Checkpoint empty;
+      empty.cut = EmptyCut();
+      empty.version = model->version;
+      changes.push_back({CheckpointKey(entry->build->generation), empty.Encode()});
+      StartBuild(*entry, std::move(empty), {});
+      changes.push_back(RegistryRow(*entry));
+    }
+    // Under the lock, so that the registry's rows change in the order of what they say.
+    if (!changes.empty()) status = parts_.views.ApplyRows(changes);
+    changed_.NotifyAll();
+  }
+  if (!status.ok()) Fail(status);
+}
+
+// Takes models that are not wanted any more out of the live pass.
+void Projector::RemoveGone() {
+  MutexLock lock(mu_);
+  if (!has_gone_) return;
+  has_gone_ = false;
+  std::vector<Folding> foldings = pass_->TakeAll();
+  for (Folding& folding : foldings) {
+    const auto found = entries_.find(folding.model->schema.name);
+    const bool is_served = found != entries_.end() && !found->second->is_gone &&
+                           found->second->live == folding.table->generation();
+    if (is_served) pass_->Add(std::move(folding));
+  }
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    if (!entry->second->is_gone) {
+      ++entry;
+      continue;
+    }
+    for (const uint64_t generation : {entry->second->live, entry->second->previous}) {
+      if (generation != 0) garbage_.push_back(generation);
+    }
+    entries_.erase(entry++);
+  }
+  changed_.NotifyAll();
+}
+
+}  // namespace skald::projection

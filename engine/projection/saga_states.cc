@@ -1,0 +1,111 @@
+#include "engine/projection/saga_states.h"
+
+#include <utility>
+
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/status_macros.h"
+#include "engine/saga/evolve.h"
+#include "skald/log/v1/event.pb.h"
+#include "storage/commit_record.h"
+
+namespace skald::projection {
+
+absl::StatusOr<saga::SagaState*> SagaStates::Touch(const log::v1::CommitHeader& header) {
+  SagaKey key{header.namespace_(), header.saga_id()};
+  auto [place, is_new] = sagas_.try_emplace(key);
+  if (is_new) {
+    place->second = std::make_unique<Saga>();
+    Saga& saga = *place->second;
+    saga.partition = PartitionId(header.partition());
+    if (header.first_revision() > 0) {
+      if (absl::Status status = Refold(header, saga.state); !status.ok()) {
+        sagas_.erase(key);
+        return status;
+      }
+    }
+    saga.used = order_.insert(order_.end(), &saga);
+  }
+  Saga& saga = *place->second;
+  if (!saga.is_touched) {
+    saga.is_touched = true;
+    saga.status_before.reset();
+    saga.incidents_before.clear();
+    if (saga.state.exists()) {
+      saga.status_before = saga::StatusOf(saga.state);
+      saga.incidents_before = saga::IncidentsOf(saga.state);
+    }
+    order_.splice(order_.end(), order_, saga.used);
+    touched_.push_back(&saga);
+  }
+  return &saga.state;
+}
+
+absl::Status SagaStates::Refold(const log::v1::CommitHeader& header, saga::SagaState& state) {
+  const PartitionId partition(header.partition());
+  SKALD_ASSIGN_OR_RETURN(const std::vector<Position> commits,
+                         find_({header.namespace_(), header.saga_id()}));
+  log::v1::EventBodies bodies;
+  storage::CommitView commit;
+  for (const Position first : commits) {
+    if (first >= Position(header.first_position())) break;
+    const auto cursor = log_.Read(partition, first);
+    if (!cursor->Valid()) {
+      SKALD_RETURN_IF_ERROR(cursor->status());
+      return LogCorruptError(partition, first, "an event of a saga is missing");
+    }
+    SKALD_RETURN_IF_ERROR(storage::DecodeCommit(cursor->record(), &commit));
+    if (!bodies.ParseFromArray(commit.bodies.data(), static_cast<int>(commit.bodies.size()))) {
+      return LogCorruptError(partition, first, "events cannot be read");
+    }
+    std::vector<Json> slots;
+    for (const absl::string_view text : commit.slots) {
+      SKALD_ASSIGN_OR_RETURN(Json slot, Json::Parse(text));
+      slots.push_back(std::move(slot));
+    }
+    for (int i = 0; i < bodies.events_size(); ++i) {
+      const auto place = static_cast<uint64_t>(i);
+      saga::Evolve(bodies.events(i),
+                   {commit.header, Revision(commit.header.first_revision()).Plus(place),
+                    first.Plus(place), slots},
+                   state);
+    }
+  }
+  if (state.events == header.first_revision()) return absl::OkStatus();
+  return LogCorruptError(partition, Position(header.first_position()),
+                         "the saga's events before it are not all there");
+}
+
+std::vector<TouchedSaga> SagaStates::touched() const {
+  std::vector<TouchedSaga> sagas;
+  sagas.reserve(touched_.size());
+  for (const Saga* saga : touched_) {
+    sagas.push_back({saga->partition, saga->state, saga->status_before, saga->incidents_before});
+  }
+  return sagas;
+}
+
+void SagaStates::EndRound() {
+  for (Saga* saga : touched_) {
+    saga->is_touched = false;
+    if (saga->state.is_ended()) {
+      Forget(*saga);
+      continue;
+    }
+    bytes_ -= saga->bytes;
+    saga->bytes = saga::ApproximateBytes(saga->state);
+    bytes_ += saga->bytes;
+  }
+  touched_.clear();
+  while (bytes_ > bytes_max_ && !order_.empty()) Forget(*order_.front());
+}
+
+void SagaStates::Forget(Saga& saga) {
+  bytes_ -= saga.bytes;
+  order_.erase(saga.used);
+  // The key by value: it lives in the saga that goes.
+  const SagaKey key = saga.state.key;
+  sagas_.erase(key);
+}
+
+}  // namespace skald::projection

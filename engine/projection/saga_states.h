@@ -1,0 +1,72 @@
+// The states of sagas as folds see them: at the place in the merged order that the fold has come to,
+// which may be far behind the partitions.
+//
+// States of sagas that go on are kept while there is room; one that is not there any more is folded
+// again from its saga's commits.
+//
+// Thread rule: one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "base/ids.h"
+#include "engine/projection/fold.h"
+#include "engine/saga/state.h"
+#include "skald/log/v1/record.pb.h"
+#include "storage/event_log.h"
+
+namespace skald::projection {
+
+// Where the commits of a saga begin, in order; those after the fold's place may be among them.
+using CommitFinder = std::function<absl::StatusOr<std::vector<Position>>(const SagaKey&)>;
+
+class SagaStates {
+ public:
+  // `log` must outlive it.
+  SagaStates(const storage::EventLog& log, CommitFinder find, size_t bytes_max)
+      : log_(log), find_(std::move(find)), bytes_max_(bytes_max) {}
+
+  // The state of the saga before a commit, to be evolved in place by the caller; new for its first
+  // commit. Belongs to the present round from now on. Precondition: the header is of a saga's
+  // commit.
+  absl::StatusOr<saga::SagaState*> Touch(const log::v1::CommitHeader& header);
+
+  // The sagas of the present round, in the order they were touched first.
+  std::vector<TouchedSaga> touched() const;
+  // Ends the round: forgets sagas that ended, and those that nobody asked for longest.
+  void EndRound();
+
+  size_t size() const { return sagas_.size(); }
+
+ private:
+  struct Saga {
+    PartitionId partition;
+    saga::SagaState state;
+    std::optional<saga::Status> status_before;
+    std::vector<saga::Incident> incidents_before;
+    bool is_touched = false;
+    size_t bytes = 0;
+    std::list<Saga*>::iterator used;  // in order_
+  };
+
+  absl::Status Refold(const log::v1::CommitHeader& header, saga::SagaState& state);
+  void Forget(Saga& saga);
+
+  const storage::EventLog& log_;
+  const CommitFinder find_;
+  const size_t bytes_max_;
+  absl::flat_hash_map<SagaKey, std::unique_ptr<Saga>> sagas_;
+  std::list<Saga*> order_;  // least recently used first
+  std::vector<Saga*> touched_;
+  size_t bytes_ = 0;
+};
+
+
+}  // namespace skald::projection

@@ -1,0 +1,85 @@
+#include "engine/projection/table_keys.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/json_order.h"
+
+namespace skald::projection {
+namespace {
+
+using storage::KeyBuilder;
+using storage::Table;
+
+constexpr PartitionId kPartition{0};
+
+KeyBuilder Begin(Table table, uint64_t generation) {
+  KeyBuilder key(table, kPartition);
+  key.Number(generation);
+  return key;
+}
+
+std::string EncodeStamp(const Stamp& stamp) {
+  std::string bytes;
+  const auto append = [&](uint64_t value, int bits) {
+    for (int shift = bits - 8; shift >= 0; shift -= 8) {
+      bytes.push_back(static_cast<char>((value >> shift) & 0xFF));
+    }
+  };
+  append(static_cast<uint64_t>(stamp.time.value()), 64);
+  append(stamp.partition.value(), 32);
+  append(stamp.position.value(), 64);
+  return bytes;
+}
+
+}  // namespace
+
+std::string GenerationPrefix(Table table, uint64_t generation) {
+  return Begin(table, generation).Build();
+}
+
+std::string CheckpointKey(uint64_t generation) {
+  return Begin(Table::kModelCheckpoint, generation).Build();
+}
+
+std::string RowKey(uint64_t generation, absl::string_view row_key) {
+  return Begin(Table::kModelRow, generation).Raw(row_key).Build();
+}
+
+std::string IndexPrefix(uint64_t generation, size_t index) {
+  return Begin(Table::kModelIndex, generation).Number(index).Build();
+}
+
+std::optional<std::string> IndexKey(uint64_t generation, const ModelSchema& schema, size_t index,
+                                    const Json& row, absl::string_view row_key) {
+  std::string key = IndexPrefix(generation, index);
+  bool is_first = true;
+  for (const std::string& name : schema.indexes[index].columns) {
+    const Column* const column = schema.FindColumn(name);
+    const Json& value = column == nullptr ? Json() : ModelSchema::ValueOf(*column, row);
+    if (is_first && value.is_null()) return std::nullopt;
+    is_first = false;
+    AppendOrdered(value, key);
+  }
+  absl::StrAppend(&key, row_key);
+  return key;
+}
+
+std::string EncodeStampDescending(const Stamp& stamp) {
+  std::string bytes = EncodeStamp(stamp);
+  for (char& byte : bytes) byte = static_cast<char>(~byte);
+  return bytes;
+}
+
+std::string VersionKey(uint64_t generation, absl::string_view row_key, const Stamp& stamp) {
+  return absl::StrCat(Begin(Table::kModelVersion, generation).Raw(row_key).Build(),
+                      EncodeStampDescending(stamp));
+}
+
+std::string PoisonKey(uint64_t generation, const Stamp& stamp) {
+  return Begin(Table::kModelPoison, generation).Raw(EncodeStamp(stamp)).Build();
+}
+
+std::string RegistryKey(absl::string_view model) {
+  return KeyBuilder(Table::kModelRegistry, kPartition).Raw(model).Build();
+}
+
+}  // namespace skald::projection

@@ -1,0 +1,39 @@
+// How the rows of read models are put together in views (docs/formats.md). All of them stand under
+// partition 0: a model belongs to the whole store.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "engine/projection/model.h"
+#include "storage/keys.h"
+
+namespace skald::projection {
+
+// All rows of a table that belong to a generation start with this.
+std::string GenerationPrefix(storage::Table table, uint64_t generation);
+
+std::string CheckpointKey(uint64_t generation);
+std::string RowKey(uint64_t generation, absl::string_view row_key);
+
+// Index entries: values of the index's columns ‖ row key. Nothing when the first one is null.
+std::string IndexPrefix(uint64_t generation, size_t index);
+std::optional<std::string> IndexKey(uint64_t generation, const ModelSchema& schema, size_t index,
+                                    const Json& row, absl::string_view row_key);
+
+// Row versions: row key ‖ the stamp with all bits turned, so that a row's latest version comes first.
+inline constexpr size_t kStampBytes = 8 + 4 + 8;
+std::string EncodeStampDescending(const Stamp& stamp);
+std::string VersionKey(uint64_t generation, absl::string_view row_key, const Stamp& stamp);
+
+std::string PoisonKey(uint64_t generation, const Stamp& stamp);
+
+// The registry's row of a model; with no name, of the whole.
+std::string RegistryKey(absl::string_view model);
+
+}  // namespace skald::projection

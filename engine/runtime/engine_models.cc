@@ -1,0 +1,78 @@
+// How the engine keeps its read models.
+#include <algorithm>
+#include <future>
+#include <utility>
+
+#include "base/errors.h"
+#include "base/status_macros.h"
+#include "engine/projection/models/built_in.h"
+#include "engine/runtime/engine_impl.h"
+#include "engine/runtime/guarded_done.h"
+
+namespace skald::runtime {
+namespace {
+
+// What one partition answers to a raised floor.
+struct PartitionFloor {
+  Position staged;
+  Timestamp latest;
+};
+
+}  // namespace
+
+absl::Status EngineImpl::MakeProjector() {
+  projection::ProjectorParts parts{
+      .log = *log_,
+      .views = *views_,
+      .clock = *clock_,
+      .find_commits = [this](const SagaKey& key) { return FindCommits(key); },
+      .raise_floor = [this](Timestamp floor) { return RaiseFloor(floor); },
+      .on_fatal = [this](const absl::Status& status) { OnFatal(status); },
+      .computed = {}};
+  const projection::ProgramFinder find_program = [this](absl::string_view hash)
+      -> std::shared_ptr<const definition::Program> {
+    const partition::DefinitionPtr definition = catalog_.FindByHash(hash);
+    return definition == nullptr ? nullptr : definition->program;
+  };
+  SKALD_ASSIGN_OR_RETURN(
+      projector_, projection::Projector::Open(options_.projection, std::move(parts),
+                                              projection::BuiltInModels(find_program)));
+  // Whatever the clock says after the restart, what is folded stays the past.
+  for (const auto& partition : partitions_) partition->RaiseFloor(projector_->floor());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<projection::Floor> EngineImpl::RaiseFloor(Timestamp floor) {
+  using Answer = absl::StatusOr<PartitionFloor>;
+  std::vector<std::promise<Answer>> answers(partitions_.size());
+  for (size_t thread = 0; thread < threads_.size(); ++thread) {
+    // One errand for all partitions of a thread.
+    std::vector<std::pair<partition::Partition*, GuardedDone<PartitionFloor>>> asked;
+    for (size_t id = thread; id < partitions_.size(); id += threads_.size()) {
+      partition::Done<PartitionFloor> done = [&answer = answers[id]](Answer given) {
+        answer.set_value(std::move(given));
+      };
+      asked.emplace_back(partitions_[id].get(),
+                         GuardedDone<PartitionFloor>(partitions_[id]->id(), std::move(done)));
+    }
+    threads_[thread]->Post([floor, asked = std::move(asked)]() mutable {
+      for (auto& [partition, done] : asked) {
+        const Position staged = partition->RaiseFloor(floor);
+        done.Release()(PartitionFloor{staged, partition->last_time()});
+      }
+    });
+  }
+  projection::Floor raised;
+  absl::Status stopped;
+  for (std::promise<Answer>& answer : answers) {
+    const Answer given = answer.get_future().get();
+    stopped.Update(given.status());
+    if (!given.ok()) continue;
+    raised.staged.push_back(given->staged);
+    raised.latest = std::max(raised.latest, given->latest);
+  }
+  SKALD_RETURN_IF_ERROR(stopped);
+  return raised;
+}
+
+}  // namespace skald::runtime
