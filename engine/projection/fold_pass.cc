@@ -48,16 +48,14 @@ absl::StatusOr<RoundResult> FoldPass::Round(const RoundBounds& bounds, bool with
   // A round that is cut short may leave others of its last commit's time for the next one.
   const Timestamp reached = result.is_complete ? bounds.time : Timestamp(last_time.value() - 1);
   cut_.time = std::max(cut_.time, reached);
+  if (with_deltas) result.deltas.resize(foldings_.size());
   if (result.commits == 0 && extra.empty()) return result;
   SKALD_RETURN_IF_ERROR(EndRound(last_time));
   std::vector<storage::RowChange> changes = std::move(extra);
-  for (Folding& folding : foldings_) {
-    std::vector<RowDelta> deltas;
-    if (!folding.table->is_still()) {
-      SKALD_RETURN_IF_ERROR(
-          folding.table->Finish(cut_, changes, with_deltas ? &deltas : nullptr));
-    }
-    if (with_deltas) result.deltas.push_back(std::move(deltas));
+  for (size_t i = 0; i < foldings_.size(); ++i) {
+    if (foldings_[i].table->is_still()) continue;
+    SKALD_RETURN_IF_ERROR(
+        foldings_[i].table->Finish(cut_, changes, with_deltas ? &result.deltas[i] : nullptr));
   }
   SKALD_RETURN_IF_ERROR(options_.views->ApplyRows(changes));
   states_.EndRound();
