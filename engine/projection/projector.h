@@ -83,6 +83,24 @@ struct ProjectorParts {
   std::vector<ComputedModel> computed;
 };
 
+struct RebuildOptions {
+  // Compare with what serves and drop it, instead of swapping it in.
+  bool check_only = false;
+  // At most so many events a second; 0: as fast as it can.
+  uint64_t events_per_second = 0;
+};
+
+// How a rebuild ended.
+struct RebuildResult {
+  uint64_t generation = 0;
+  uint64_t rows = 0;
+  uint64_t events = 0;
+  Micros took = 0;
+  std::string hash;           // of its rows
+  std::string previous_hash;  // of what served at the same cut; empty: another version of the fold, or none
+  Cut cut;
+};
+
 // A model as its operator sees it.
 struct ModelStatus {
   std::string name;
@@ -106,8 +124,12 @@ struct ModelStatus {
     bool is_check = false;  // to be compared and dropped, not swapped in
   };
   std::optional<Build> build;
-  // How its last rebuild ended; empty: none since the start.
-  std::string last_build;
+  // How its last rebuild ended; nothing: none has since the start.
+  struct EndedBuild {
+    uint64_t generation = 0;
+    absl::StatusOr<RebuildResult> result = absl::UnknownError("");
+  };
+  std::optional<EndedBuild> last_build;
   // The one that served before, kept until it is dropped; 0: none.
   uint64_t previous_generation = 0;
 };
@@ -117,24 +139,6 @@ struct ModelDeltas {
   uint64_t generation = 0;
   Cut before, after;
   std::vector<RowDelta> rows;
-};
-
-struct RebuildOptions {
-  // Compare with what serves and drop it, instead of swapping it in.
-  bool check_only = false;
-  // At most so many events a second; 0: as fast as it can.
-  uint64_t events_per_second = 0;
-};
-
-// How a rebuild ended.
-struct RebuildResult {
-  uint64_t generation = 0;
-  uint64_t rows = 0;
-  uint64_t events = 0;
-  Micros took = 0;
-  std::string hash;           // of its rows
-  std::string previous_hash;  // of what served at the same cut; empty: another version of the fold, or none
-  Cut cut;
 };
 
 class Projector final : public ModelReader {
@@ -178,8 +182,13 @@ class Projector final : public ModelReader {
       absl::string_view model, uint64_t generation, const Cut& cut) const;
 
   // ---- Rebuilding ----
-  // Builds the model anew and blocks until it is swapped in (or compared), or `stopped` says that
-  // nobody waits any more, which ends the rebuild. NOT_FOUND. ALREADY_EXISTS: it is being rebuilt.
+  // Begins to build the model anew and returns the generation it will be; GetStatus tells how it goes
+  // and how it ended. NOT_FOUND. ALREADY_EXISTS: it is being rebuilt.
+  absl::StatusOr<uint64_t> StartRebuild(absl::string_view model, const RebuildOptions& options);
+  // FAILED_PRECONDITION: it is not being rebuilt. Likewise below.
+  absl::Status CancelRebuild(absl::string_view model);
+  // As StartRebuild, but blocks until it is swapped in (or compared), or `stopped` says that nobody
+  // waits any more, which ends the rebuild.
   absl::StatusOr<RebuildResult> Rebuild(absl::string_view model, const RebuildOptions& options,
                                         absl::FunctionRef<bool()> stopped);
   absl::Status PauseRebuild(absl::string_view model, bool is_paused);
@@ -231,6 +240,9 @@ class Projector final : public ModelReader {
   void EndBuild(const std::shared_ptr<Build>& build, absl::StatusOr<RebuildResult> result);
   absl::Status DeleteGarbage();
 
+  absl::StatusOr<std::shared_ptr<Build>> BeginRebuild(absl::string_view model,
+                                                      const RebuildOptions& options);
+  absl::StatusOr<Build*> FindBuild(absl::string_view model) SKALD_REQUIRES(mu_);
   void Fail(const absl::Status& status);
 
   // Constant after Open.

@@ -33,7 +33,7 @@ struct Projector::Entry {
   uint64_t previous = 0;  // generation; 0: none
   bool is_gone = false;   // to be taken out of the live pass
   std::shared_ptr<Build> build;
-  std::string last_build;
+  std::optional<ModelStatus::EndedBuild> last_build;
 
   // Changes of the last rounds, all since `recent_from`.
   std::deque<std::shared_ptr<const ModelDeltas>> recent;

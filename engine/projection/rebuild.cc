@@ -28,30 +28,39 @@ constexpr Micros kLookInterval = 100 * kMillisecond;
 
 // ---- For operators ----
 
+absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::BeginRebuild(
+    absl::string_view model, const RebuildOptions& options) {
+  MutexLock lock(mu_);
+  const auto found = entries_.find(model);
+  if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
+  Entry& entry = *found->second;
+  if (entry.build != nullptr) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("Read model '", model, "' is being rebuilt already"));
+  }
+  std::vector<RowChange> changes;
+  entry.build = std::make_shared<Build>();
+  entry.build->generation = NewGeneration(changes);
+  Checkpoint empty;
+  empty.cut = EmptyCut();
+  empty.version = entry.wanted->version;
+  changes.push_back({CheckpointKey(entry.build->generation), empty.Encode()});
+  StartBuild(entry, std::move(empty), options);
+  changes.push_back(RegistryRow(entry));
+  SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows(changes));
+  return entry.build;
+}
+
+absl::StatusOr<uint64_t> Projector::StartRebuild(absl::string_view model,
+                                                 const RebuildOptions& options) {
+  SKALD_ASSIGN_OR_RETURN(const std::shared_ptr<Build> build, BeginRebuild(model, options));
+  return build->generation;
+}
+
 absl::StatusOr<RebuildResult> Projector::Rebuild(absl::string_view model,
                                                  const RebuildOptions& options,
                                                  absl::FunctionRef<bool()> stopped) {
-  std::shared_ptr<Build> build;
-  std::vector<RowChange> changes;
-  {
-    MutexLock lock(mu_);
-    const auto found = entries_.find(model);
-    if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
-    Entry& entry = *found->second;
-    if (entry.build != nullptr) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("Read model '", model, "' is being rebuilt already"));
-    }
-    build = entry.build = std::make_shared<Build>();
-    build->generation = NewGeneration(changes);
-    Checkpoint empty;
-    empty.cut = EmptyCut();
-    empty.version = entry.wanted->version;
-    changes.push_back({CheckpointKey(build->generation), empty.Encode()});
-    StartBuild(entry, std::move(empty), options);
-    changes.push_back(RegistryRow(entry));
-    SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows(changes));
-  }
+  SKALD_ASSIGN_OR_RETURN(const std::shared_ptr<Build> build, BeginRebuild(model, options));
   MutexLock lock(mu_);
   while (!build->result) {
     if (stopping_) return ServerStoppingError();
@@ -61,15 +70,26 @@ absl::StatusOr<RebuildResult> Projector::Rebuild(absl::string_view model,
   return *build->result;
 }
 
-absl::Status Projector::PauseRebuild(absl::string_view model, bool is_paused) {
-  MutexLock lock(mu_);
+absl::StatusOr<Projector::Build*> Projector::FindBuild(absl::string_view model) {
   const auto found = entries_.find(model);
   if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
-  if (found->second->build == nullptr) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("Read model '", model, "' is not being rebuilt"));
-  }
-  found->second->build->is_paused = is_paused;
+  if (found->second->build != nullptr) return found->second->build.get();
+  return absl::FailedPreconditionError(
+      absl::StrCat("Read model '", model, "' is not being rebuilt"));
+}
+
+absl::Status Projector::CancelRebuild(absl::string_view model) {
+  MutexLock lock(mu_);
+  SKALD_ASSIGN_OR_RETURN(Build* const build, FindBuild(model));
+  build->is_cancelled = true;
+  changed_.NotifyAll();
+  return absl::OkStatus();
+}
+
+absl::Status Projector::PauseRebuild(absl::string_view model, bool is_paused) {
+  MutexLock lock(mu_);
+  SKALD_ASSIGN_OR_RETURN(Build* const build, FindBuild(model));
+  build->is_paused = is_paused;
   changed_.NotifyAll();
   return absl::OkStatus();
 }
@@ -200,7 +220,7 @@ void Projector::EndBuild(const std::shared_ptr<Build>& build,
     const bool is_stopped = !result.ok() && HasReason(result.status(), ErrorReason::kModelStopped);
     if (entry != nullptr) {
       entry->build = nullptr;
-      entry->last_build = result.ok() ? "ok" : std::string(result.status().message());
+      entry->last_build = {build->generation, result};
     }
     // The process ends: the rebuild goes on where it was after the next start.
     const bool goes_on_later = stopping_ && !build->is_cancelled && !build->options.check_only;

@@ -8,6 +8,7 @@
 #include "engine/projection/models/built_in.h"
 #include "engine/runtime/engine_impl.h"
 #include "engine/runtime/guarded_done.h"
+#include "engine/runtime/queues_model.h"
 
 namespace skald::runtime {
 namespace {
@@ -28,7 +29,7 @@ absl::Status EngineImpl::MakeProjector() {
       .find_commits = [this](const SagaKey& key) { return FindCommits(key); },
       .raise_floor = [this](Timestamp floor) { return RaiseFloor(floor); },
       .on_fatal = [this](const absl::Status& status) { OnFatal(status); },
-      .computed = {}};
+      .computed = {QueuesModel(*broker_, projector_)}};
   const projection::ProgramFinder find_program = [this](absl::string_view hash)
       -> std::shared_ptr<const definition::Program> {
     const partition::DefinitionPtr definition = catalog_.FindByHash(hash);

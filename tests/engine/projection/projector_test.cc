@@ -1,0 +1,344 @@
+// Goal: read models of a running engine are fresh, survive restarts, are rebuilt beside what serves, and
+// tell watchers every change. Method: an engine on memory and on disk with workers in the same
+// process; models of the test's own where an event must not fold.
+#include <atomic>
+#include <map>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "base/status_macros.h"
+#include "engine/projection/models/built_in.h"
+#include "engine/projection/projector.h"
+#include "engine/runtime/engine_impl.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/engine/partition/definitions_in_tests.h"
+#include "tests/support/engine_driver.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_folder.h"
+
+namespace skald::testing {
+namespace {
+
+using projection::Model;
+using projection::ModelDeltas;
+using projection::ModelFold;
+using projection::ModelRows;
+using projection::ModelSchema;
+using projection::ModelStatus;
+using projection::OpenOptions;
+using projection::Row;
+using projection::RowDelta;
+using runtime::Engine;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+using Rows = std::map<std::string, std::string>;
+
+// Counts starts; cannot fold the start of a saga called "bad".
+class StartsFold final : public ModelFold {
+ public:
+  absl::Status Fold(const projection::FoldedEvent& event, projection::RowWriter& rows) override {
+    if (!event.event.has_saga_started()) return absl::OkStatus();
+    if (event.header.saga_id() == "bad") return absl::InvalidArgumentError("no sum of apples and pears");
+    const Json row = Json::Object({{"key", Json::String("starts")}});
+    SKALD_ASSIGN_OR_RETURN(const std::optional<Json> old,
+                           rows.Get(projection::EncodeRowKey(Schema(), row)));
+    rows.Put(row.With("count", Json::Int(old ? old->Get("count").AsInt() + 1 : 1)));
+    return absl::OkStatus();
+  }
+  static ModelSchema Schema() {
+    ModelSchema schema;
+    schema.name = "starts";
+    schema.columns = {{"key", projection::ColumnType::kText, "", {}},
+                      {"count", projection::ColumnType::kInteger, "", {}}};
+    schema.history = true;
+    return schema;
+  }
+};
+
+std::shared_ptr<const Model> StartsModel(projection::PoisonPolicy policy, std::string version = "1") {
+  Model model{.schema = StartsFold::Schema(), .version = std::move(version), .on_poison = policy};
+  model.make_fold = [] { return std::make_unique<StartsFold>(); };
+  return std::make_shared<const Model>(std::move(model));
+}
+
+class ProjectorTest : public ::testing::TestWithParam<bool> {
+ protected:
+  ProjectorTest() { Open(); }
+
+  void Open() {
+    runtime::EngineOptions options;
+    if (GetParam()) options.data_dir = folder_.Sub("data");
+    options.partition_count = 4;
+    options.threads = 2;
+    options.free_bytes_soft = options.free_bytes_hard = 0;
+    options.broker.claim_window = 0;
+    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+    ASSERT_OK(engine);
+    engine_ = *std::move(engine);
+  }
+  void Restart() {
+    ASSERT_OK(engine_->Shutdown());
+    engine_.reset();
+    Open();
+  }
+  EngineDriver Call() { return EngineDriver(*engine_); }
+  projection::Projector& models() { return engine_->models(); }
+  OpenOptions Fresh() { return {.wait_until = After(engine_->Now(), 10 * kSecond)}; }
+
+  std::unique_ptr<ModelRows> Read(const std::string& model) {
+    absl::StatusOr<std::unique_ptr<ModelRows>> rows = models().Open(model, Fresh());
+    EXPECT_OK(rows);
+    return *std::move(rows);
+  }
+  static Rows All(const ModelRows& model) {
+    Rows rows;
+    EXPECT_OK(model.Scan({}, [&](const Row& row) {
+      rows.emplace(row.key, row.value.ToText());
+      return true;
+    }));
+    return rows;
+  }
+  void SetModels(std::vector<std::shared_ptr<const Model>> more) {
+    auto all = projection::BuiltInModels([](absl::string_view) { return nullptr; });
+    all.insert(all.end(), more.begin(), more.end());
+    models().SetModels(std::move(all));
+  }
+  ModelStatus StatusOf(const std::string& name) {
+    for (ModelStatus& status : models().GetStatus()) {
+      if (status.name == name) return status;
+    }
+    ADD_FAILURE() << "no model " << name;
+    return {};
+  }
+  // Waits until the model's build is over.
+  ModelStatus Built(const std::string& name) {
+    while (true) {
+      ModelStatus status = StatusOf(name);
+      if (!status.build) return status;
+      std::this_thread::yield();
+    }
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_P(ProjectorTest, WhatWasAcknowledgedIsSeen) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  const auto worker = InstantWorker::Join(*engine_, {"reserve", "charge"});
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_OK(Call().Start(absl::StrCat("s", i), "order"));
+    ASSERT_EQ(*Read("sagas")->Count(), static_cast<uint64_t>(i + 1));
+  }
+  for (int i = 0; i < 50; ++i) ASSERT_OK(Call().Wait({"test", absl::StrCat("s", i)}));
+  size_t completed = 0;
+  ASSERT_OK(Read("sagas")->Scan({}, [&](const Row& row) {
+    completed += row.value.Get("status").AsString() == "completed";
+    return true;
+  }));
+  EXPECT_EQ(completed, 50u);
+  const auto definitions = All(*Read("definitions"));
+  ASSERT_THAT(definitions, SizeIs(1));
+  EXPECT_THAT(definitions.begin()->second, HasSubstr("\"total\":50"));
+  EXPECT_THAT(definitions.begin()->second, HasSubstr("\"completed\":50"));
+  int64_t calls = 0;
+  ASSERT_OK(Read("throughput")->Scan({}, [&](const Row& row) {
+    if (row.value.Get("kind").AsString() == "function") calls += row.value.Get("completed").AsInt();
+    return true;
+  }));
+  EXPECT_EQ(calls, 100);
+  EXPECT_THAT(All(*Read("queues")), SizeIs(2));
+  worker->Leave();
+}
+
+TEST_P(ProjectorTest, ReadsWaitForAPositionOrSayHowFarBehindTheyAre) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  ASSERT_OK_AND_ASSIGN(const runtime::CommandReply reply, Call().Start("s1", "order"));
+  const std::pair<PartitionId, Position> place{reply.position.partition, reply.position.position};
+  OpenOptions options = Fresh();
+  options.min_positions = {place};
+  ASSERT_OK_AND_ASSIGN(const auto rows, models().Open("sagas", options));
+  EXPECT_GE(rows->cut().positions[place.first.value()], place.second);
+
+  options.min_positions = {{place.first, place.second.Plus(1'000)}};
+  EXPECT_TRUE(HasReason(models().Open("sagas", options).status(), ErrorReason::kBadRequest));
+  options.min_positions = {{PartitionId(4), Position(1)}};
+  EXPECT_TRUE(HasReason(models().Open("sagas", options).status(), ErrorReason::kBadRequest));
+  EXPECT_TRUE(HasReason(models().Open("nothing", Fresh()).status(), ErrorReason::kModelNotFound));
+  options = Fresh();
+  options.as_of_time = After(engine_->Now(), kHour);
+  EXPECT_TRUE(HasReason(models().Open("sagas", options).status(), ErrorReason::kBadRequest));
+  options.as_of_time = engine_->Now();
+  EXPECT_TRUE(
+      HasReason(models().Open("sagas", options).status(), ErrorReason::kModelWithoutHistory));
+}
+
+TEST_P(ProjectorTest, ARebuildIsSwappedInAndEqual) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  const auto worker = InstantWorker::Join(*engine_, {"reserve", "charge"});
+  std::atomic<bool> done = false;
+  std::atomic<int> started = 0;
+  std::thread client([&] {
+    while (!done) {
+      if (Call().Start(absl::StrCat("s", started.load()), "order").ok()) ++started;
+    }
+  });
+  while (started < 100) std::this_thread::yield();
+  for (const std::string model : {"sagas", "incidents", "definitions", "throughput"}) {
+    const uint64_t before = StatusOf(model).generation;
+    ASSERT_OK_AND_ASSIGN(const projection::RebuildResult rebuilt,
+                         models().Rebuild(model, {}, [] { return false; }));
+    EXPECT_EQ(rebuilt.hash, rebuilt.previous_hash) << model;
+    EXPECT_EQ(StatusOf(model).generation, rebuilt.generation);
+    EXPECT_EQ(StatusOf(model).previous_generation, before);
+    ASSERT_OK(models().DropPrevious(model));
+    EXPECT_EQ(StatusOf(model).previous_generation, 0u);
+    ASSERT_OK_AND_ASSIGN(const projection::RebuildResult check,
+                         models().Rebuild(model, {.check_only = true}, [] { return false; }));
+    EXPECT_EQ(check.hash, check.previous_hash) << model;
+    EXPECT_EQ(StatusOf(model).generation, rebuilt.generation);
+  }
+  done = true;
+  client.join();
+  EXPECT_EQ(*Read("sagas")->Count(), static_cast<uint64_t>(started));
+  EXPECT_THAT(*models().CheckRows(), IsEmpty());
+  worker->Leave();
+}
+
+TEST_P(ProjectorTest, ARebuildCanBePausedAndGivenUp) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  ASSERT_OK(Call().Start("s1", "order"));
+  EXPECT_TRUE(absl::IsFailedPrecondition(models().PauseRebuild("sagas", true)));
+  // So slow that it cannot end by itself.
+  for (int i = 0; i < 6'000; ++i) Call().Start(absl::StrCat("m", i), "order").IgnoreError();
+  Read("sagas");
+  ASSERT_OK(models().StartRebuild("sagas", {.events_per_second = 10}));
+  EXPECT_TRUE(absl::IsAlreadyExists(models().StartRebuild("sagas", {}).status()));
+  ASSERT_OK(models().PauseRebuild("sagas", true));
+  EXPECT_TRUE(StatusOf("sagas").build->is_paused);
+  const uint64_t serving = StatusOf("sagas").generation;
+  ASSERT_OK(models().CancelRebuild("sagas"));
+  const ModelStatus status = Built("sagas");
+  EXPECT_EQ(status.generation, serving);
+  ASSERT_TRUE(status.last_build.has_value());
+  EXPECT_TRUE(absl::IsCancelled(status.last_build->result.status()));
+}
+
+TEST_P(ProjectorTest, AModelStopsBeforeWhatItCannotFoldAndOthersGoOn) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  SetModels({StartsModel(projection::PoisonPolicy::kStop)});
+  Built("starts");
+  ASSERT_OK(Call().Start("good", "order"));
+  EXPECT_THAT(All(*Read("starts")).begin()->second, HasSubstr("\"count\":1"));
+  ASSERT_OK(Call().Start("bad", "order"));
+  ASSERT_OK(Call().Start("better", "order"));
+  EXPECT_EQ(*Read("sagas")->Count(), 3u);
+  const absl::Status refused = models().Open("starts", Fresh()).status();
+  EXPECT_TRUE(HasReason(refused, ErrorReason::kModelStopped));
+  EXPECT_THAT(refused.message(), HasSubstr("no sum of apples and pears"));
+  OpenOptions stale = Fresh();
+  stale.allow_stale = true;
+  ASSERT_OK_AND_ASSIGN(const auto rows, models().Open("starts", stale));
+  EXPECT_THAT(All(*rows).begin()->second, HasSubstr("\"count\":1"));
+
+  // A better declaration is built beside it, and takes over.
+  SetModels({StartsModel(projection::PoisonPolicy::kPark, "2")});
+  const ModelStatus status = Built("starts");
+  EXPECT_EQ(status.parked, 1u);
+  EXPECT_FALSE(status.stopped.has_value());
+  EXPECT_THAT(All(*Read("starts")).begin()->second, HasSubstr("\"count\":2"));
+  ASSERT_OK_AND_ASSIGN(const auto parked, models().ParkedEvents("starts", 10));
+  ASSERT_THAT(parked, SizeIs(1));
+  EXPECT_EQ(parked[0].error, "no sum of apples and pears");
+
+  SetModels({});
+  EXPECT_TRUE(HasReason(models().Open("starts", Fresh()).status(), ErrorReason::kModelNotFound));
+}
+
+TEST_P(ProjectorTest, ThePastIsReadAsItWas) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  SetModels({StartsModel(projection::PoisonPolicy::kPark)});
+  Built("starts");
+  std::vector<std::pair<PartitionId, Position>> places;
+  std::vector<Timestamp> times;
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_OK_AND_ASSIGN(const runtime::CommandReply reply,
+                         Call().Start(absl::StrCat("s", i), "order"));
+    places.emplace_back(reply.position.partition, reply.position.position);
+    times.push_back(engine_->Now());
+  }
+  for (size_t i = 0; i < places.size(); ++i) {
+    const std::string expected = absl::StrCat("\"count\":", i + 1, "}");
+    OpenOptions options = Fresh();
+    options.as_of_position = places[i];
+    ASSERT_OK_AND_ASSIGN(const auto by_position, models().Open("starts", options));
+    EXPECT_THAT(All(*by_position).begin()->second, HasSubstr(expected));
+    options = Fresh();
+    options.as_of_time = times[i];
+    ASSERT_OK_AND_ASSIGN(const auto by_time, models().Open("starts", options));
+    EXPECT_THAT(All(*by_time).begin()->second, HasSubstr(expected));
+  }
+}
+
+TEST_P(ProjectorTest, AWatcherThatAddsUpChangesHasTheRows) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  const auto worker = InstantWorker::Join(*engine_, {"reserve", "charge"});
+  models().AddWatcher();
+  const std::unique_ptr<ModelRows> snapshot = Read("sagas");
+  Rows rows = All(*snapshot);
+  projection::Cut cut = snapshot->cut();
+  std::thread client([&] {
+    for (int i = 0; i < 300; ++i) Call().Start(absl::StrCat("s", i), "order").IgnoreError();
+  });
+  size_t ended = 0;
+  while (ended < 300) {
+    ASSERT_OK_AND_ASSIGN(const auto since,
+                         models().DeltasSince("sagas", snapshot->generation(), cut));
+    for (const std::shared_ptr<const ModelDeltas>& deltas : since) {
+      for (const RowDelta& delta : deltas->rows) {
+        // What is told of the row before is what was told last.
+        const auto old = rows.find(delta.key);
+        ASSERT_EQ(old != rows.end(), delta.before.has_value());
+        if (delta.before) {
+          ASSERT_EQ(delta.before->ToText(), old->second);
+        }
+        ASSERT_TRUE(delta.after.has_value());
+        rows[delta.key] = delta.after->ToText();
+        ended += delta.after->Get("status").AsString() == "completed";
+      }
+      cut = deltas->after;
+    }
+  }
+  client.join();
+  EXPECT_EQ(rows, All(*Read("sagas")));
+  models().RemoveWatcher();
+  EXPECT_TRUE(absl::IsOutOfRange(models().DeltasSince("sagas", 999, cut).status()));
+  worker->Leave();
+}
+
+TEST_P(ProjectorTest, ModelsGoOnAfterARestart) {
+  if (!GetParam()) GTEST_SKIP() << "memory keeps nothing";
+  ASSERT_OK(Call().Deploy(kOrder));
+  for (int i = 0; i < 20; ++i) ASSERT_OK(Call().Start(absl::StrCat("s", i), "order"));
+  const Rows before = All(*Read("sagas"));
+  const uint64_t generation = StatusOf("sagas").generation;
+  Restart();
+  EXPECT_EQ(All(*Read("sagas")), before);
+  EXPECT_EQ(StatusOf("sagas").generation, generation);
+  const auto worker = InstantWorker::Join(*engine_, {"reserve", "charge"});
+  for (int i = 0; i < 20; ++i) ASSERT_OK(Call().Wait({"test", absl::StrCat("s", i)}));
+  ASSERT_OK_AND_ASSIGN(const auto report, engine_->Verify(nullptr));
+  EXPECT_THAT(report.differences, IsEmpty());
+  worker->Leave();
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, ProjectorTest, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "RocksDb" : "Memory"; });
+
+}  // namespace
+}  // namespace skald::testing
