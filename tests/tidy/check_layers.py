@@ -24,6 +24,7 @@ ALLOWED = {
     "engine/partition": ["engine/saga", "engine/task", "engine/definition", "storage", "base", "skald/log"],
     "engine/audit": ["storage", "base", "skald/log"],
     "engine/projection": ["engine/saga", "engine/definition", "engine/expression", "storage", "base", "skald/log"],
+    "engine/query": ["engine/projection", "engine/definition", "base"],
     "engine/runtime": ["engine", "storage", "base", "skald/log"],
     "api": ["engine", "storage", "base", "skald", "google"],
     "tools": ["api", "engine", "storage", "base", "skald", "google"],
@@ -34,6 +35,7 @@ FENCED = {
     r"grpcpp/|grpc/": ["api", "tools", "bench", "tests", "examples"],
     r"yaml\.h": ["engine/definition"],
     r"openssl/": ["base", "engine/audit"],
+    r"sqlite3\.h": ["engine/query"],
     r"pcre2\.h": ["engine/expression", "engine/schema"],
 }
 # The pure core knows no thread, clock or file.
