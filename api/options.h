@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "engine/definition/compile.h"
+#include "engine/projection/reader.h"
 
 namespace skald::api {
 
@@ -38,6 +39,13 @@ struct ServerOptions {
   size_t log_frame_bytes = 256 << 10;
   size_t log_frame_events = 1'000;
   size_t log_scan_events = 20'000;
+  // What ReadModelService reads. Must outlive the server; null: there are no models.
+  projection::ModelReader* models = nullptr;
+  // Threads for reads of models, and how many reads may be under way.
+  int model_threads = 2;
+  int model_reads_max = 256;
+  // The longest that a read of a model computes.
+  Micros model_read_time_max = 30 * kSecond;
 };
 
 }  // namespace skald::api

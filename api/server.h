@@ -20,6 +20,7 @@
 #include "api/definition_service.h"
 #include "api/log_service.h"
 #include "api/options.h"
+#include "api/read_model_service.h"
 #include "api/saga_service.h"
 #include "api/work_pool.h"
 #include "api/worker_service.h"
@@ -62,6 +63,7 @@ class Server {
   LogService log_service_;
   AdminService admin_service_;
   AuditService audit_service_;
+  ReadModelService read_model_service_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
   bool is_shut_down_ = false;

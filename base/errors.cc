@@ -13,7 +13,7 @@ namespace {
 constexpr char kPayloadType[] = "skald/ErrorInfo";
 
 // In the order of the enum.
-constexpr std::array<absl::string_view, 28> kReasonNames = {"BAD_REQUEST",
+constexpr std::array<absl::string_view, 30> kReasonNames = {"BAD_REQUEST",
                                                             "DEFINITION_INVALID",
                                                             "DEFINITION_NOT_FOUND",
                                                             "DEFINITION_ALREADY_EXISTS",
@@ -40,6 +40,8 @@ constexpr std::array<absl::string_view, 28> kReasonNames = {"BAD_REQUEST",
                                                             "MODEL_BEHIND",
                                                             "MODEL_STOPPED",
                                                             "MODEL_WITHOUT_HISTORY",
+                                                            "ROW_NOT_FOUND",
+                                                            "QUERY_TOO_LARGE",
                                                             "INTERNAL"};
 static_assert(kReasonNames.size() == static_cast<size_t>(ErrorReason::kInternal) + 1);
 
@@ -244,6 +246,12 @@ absl::Status TaskNotParkedError(const SagaKey& key, absl::string_view task,
                    TaskInfo(ErrorReason::kTaskNotParked, key, task));
 }
 
+absl::Status QueryTooLargeError(absl::string_view sentence, absl::string_view limit) {
+  return MakeError(absl::StatusCode::kResourceExhausted, sentence,
+                   {.reason = ErrorReason::kQueryTooLarge,
+                    .metadata = {{"limit", std::string(limit)}}});
+}
+
 absl::Status CommitTooLargeError(size_t bytes, size_t bytes_max) {
   return MakeError(
       absl::StatusCode::kResourceExhausted,
@@ -327,6 +335,13 @@ absl::Status ModelNotFoundError(absl::string_view model) {
                    absl::StrCat("There is no read model '", model, "'; `skald models` lists them"),
                    {.reason = ErrorReason::kModelNotFound,
                     .metadata = {{"model", std::string(model)}}});
+}
+
+absl::Status RowNotFoundError(absl::string_view model, absl::string_view key) {
+  return MakeError(absl::StatusCode::kNotFound,
+                   absl::StrCat("Read model '", model, "' has no row of the key ", key),
+                   {.reason = ErrorReason::kRowNotFound,
+                    .metadata = {{"model", std::string(model)}, {"key", std::string(key)}}});
 }
 
 absl::Status ModelWithoutHistoryError(absl::string_view model) {

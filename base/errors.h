@@ -46,6 +46,8 @@ enum class ErrorReason {
   kModelBehind,
   kModelStopped,
   kModelWithoutHistory,
+  kRowNotFound,
+  kQueryTooLarge,
   kInternal,
 };
 
@@ -80,6 +82,7 @@ absl::Status DefinitionNotFoundError(absl::string_view namespace_name, absl::str
 absl::Status SagaNotFoundError(const SagaKey& key);
 absl::Status TaskNotFoundError(const SagaKey& key, absl::string_view task);
 absl::Status ModelNotFoundError(absl::string_view model);
+absl::Status RowNotFoundError(absl::string_view model, absl::string_view key);
 // ALREADY_EXISTS
 absl::Status DefinitionAlreadyExistsError(absl::string_view namespace_name, absl::string_view name,
                                           absl::string_view version);
@@ -100,6 +103,8 @@ absl::Status ModelWithoutHistoryError(absl::string_view model);
 absl::Status ModelStoppedError(absl::string_view model, PartitionId partition, Position position,
                                absl::string_view why);
 // RESOURCE_EXHAUSTED
+// The sentence says which limit, and of how much.
+absl::Status QueryTooLargeError(absl::string_view sentence, absl::string_view limit);
 absl::Status CommitTooLargeError(size_t bytes, size_t bytes_max);
 absl::Status SagaTooLargeError(const SagaKey& key, size_t bytes, size_t bytes_max);
 absl::Status PartitionOverloadedError(PartitionId partition, Micros retry_after);
