@@ -13,7 +13,7 @@ namespace {
 constexpr char kPayloadType[] = "skald/ErrorInfo";
 
 // In the order of the enum.
-constexpr std::array<absl::string_view, 30> kReasonNames = {"BAD_REQUEST",
+constexpr std::array<absl::string_view, 31> kReasonNames = {"BAD_REQUEST",
                                                             "DEFINITION_INVALID",
                                                             "DEFINITION_NOT_FOUND",
                                                             "DEFINITION_ALREADY_EXISTS",
@@ -42,6 +42,7 @@ constexpr std::array<absl::string_view, 30> kReasonNames = {"BAD_REQUEST",
                                                             "MODEL_WITHOUT_HISTORY",
                                                             "ROW_NOT_FOUND",
                                                             "QUERY_TOO_LARGE",
+                                                            "TOO_MANY_MODELS",
                                                             "INTERNAL"};
 static_assert(kReasonNames.size() == static_cast<size_t>(ErrorReason::kInternal) + 1);
 
@@ -259,6 +260,15 @@ absl::Status CommitTooLargeError(size_t bytes, size_t bytes_max) {
                    " are allowed. Store the large value elsewhere and pass a reference to it"),
       {.reason = ErrorReason::kCommitTooLarge,
        .metadata = {{"bytes", absl::StrCat(bytes)}, {"bytes_max", absl::StrCat(bytes_max)}}});
+}
+
+absl::Status TooManyModelsError(size_t models_max) {
+  return MakeError(absl::StatusCode::kResourceExhausted,
+                   absl::StrCat("There are ", models_max,
+                                " declared read models already, and more are not allowed. Drop one "
+                                "that nobody reads"),
+                   {.reason = ErrorReason::kTooManyModels,
+                    .metadata = {{"models_max", absl::StrCat(models_max)}}});
 }
 
 absl::Status SagaTooLargeError(const SagaKey& key, size_t bytes, size_t bytes_max) {

@@ -48,6 +48,7 @@ enum class ErrorReason {
   kModelWithoutHistory,
   kRowNotFound,
   kQueryTooLarge,
+  kTooManyModels,
   kInternal,
 };
 
@@ -107,6 +108,7 @@ absl::Status ModelStoppedError(absl::string_view model, PartitionId partition, P
 absl::Status QueryTooLargeError(absl::string_view sentence, absl::string_view limit);
 absl::Status CommitTooLargeError(size_t bytes, size_t bytes_max);
 absl::Status SagaTooLargeError(const SagaKey& key, size_t bytes, size_t bytes_max);
+absl::Status TooManyModelsError(size_t models_max);
 absl::Status PartitionOverloadedError(PartitionId partition, Micros retry_after);
 absl::Status DiskSpaceLowError(uint64_t free_bytes, uint64_t floor_bytes);
 // Something of the server's own, rather than of a partition, is at its limit.

@@ -37,6 +37,7 @@ enum class Table : uint8_t {
   kModelIndex = 19,       // generation ‖ index ‖ values of its columns ‖ row key
   kModelVersion = 20,     // generation ‖ row key ‖ stamp, latest first -> the row as of then
   kModelPoison = 21,      // generation ‖ stamp -> an event that was put aside, and why
+  kModel = 15,           // name -> position, hash: declared read models (partition 0)
 };
 
 // log/: the key of a commit within its partition's column family.

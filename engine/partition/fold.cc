@@ -9,7 +9,6 @@
 #include "base/errors.h"
 #include "base/status_macros.h"
 #include "engine/partition/duties.h"
-#include "engine/partition/rows.h"
 #include "engine/saga/evolve.h"
 
 namespace skald::partition {
@@ -63,6 +62,7 @@ Fold::Fold(const FoldOptions& options, const storage::Views& views, ProgramSourc
       programs_(programs),
       delta_(views, options.partition),
       cache_(options.cached_state_bytes),
+      models_(options.partition),
       mailbox_(options.partition),
       dedup_(options.partition) {}
 
@@ -71,6 +71,7 @@ Fold::Fold(const FoldOptions& options, const storage::Views& views, ProgramSourc
 absl::Status Fold::Load(const storage::EventLog& log) {
   SKALD_RETURN_IF_ERROR(LoadOwnRevision());
   SKALD_RETURN_IF_ERROR(LoadDefinitions(log));
+  SKALD_RETURN_IF_ERROR(LoadModels(log));
   return mailbox_.Load(delta_);
 }
 
@@ -82,10 +83,10 @@ absl::Status Fold::LoadOwnRevision() {
   return absl::OkStatus();
 }
 
-absl::Status Fold::LoadDefinitions(const storage::EventLog& log) {
+absl::StatusOr<std::vector<DefinitionRow>> Fold::ReadRows(storage::Table table) const {
   std::vector<DefinitionRow> rows;
   absl::Status malformed;
-  const std::string prefix = TablePrefix(storage::Table::kDefinition, options_.partition);
+  const std::string prefix = TablePrefix(table, options_.partition);
   SKALD_RETURN_IF_ERROR(delta_.Scan(prefix, storage::PrefixEnd(prefix),
                                     [&](absl::string_view, absl::string_view value) {
                                       absl::StatusOr<DefinitionRow> row = DecodeDefinition(value);
@@ -94,25 +95,56 @@ absl::Status Fold::LoadDefinitions(const storage::EventLog& log) {
                                       return malformed.ok();
                                     }));
   SKALD_RETURN_IF_ERROR(malformed);
+  return rows;
+}
+
+absl::StatusOr<std::unique_ptr<storage::LogCursor>> Fold::ReadCommit(const storage::EventLog& log,
+                                                                     Position position) {
+  std::unique_ptr<storage::LogCursor> cursor = log.Read(options_.partition, position);
+  if (!cursor->Valid()) {
+    SKALD_RETURN_IF_ERROR(cursor->status());
+    return LogCorruptError(options_.partition, position, "what was deployed there is missing");
+  }
+  SKALD_RETURN_IF_ERROR(storage::DecodeCommit(cursor->record(), &commit_));
+  if (!bodies_.ParseFromArray(commit_.bodies.data(), static_cast<int>(commit_.bodies.size()))) {
+    return LogCorruptError(options_.partition, position, "events cannot be read");
+  }
+  return cursor;
+}
+
+absl::StatusOr<absl::string_view> Fold::SlotText(Position position, size_t slot) const {
+  if (slot == 0 || slot > commit_.slots.size()) {
+    return LogCorruptError(options_.partition, position, "what was deployed there has no text");
+  }
+  return commit_.slots[slot - 1];
+}
+
+absl::Status Fold::LoadDefinitions(const storage::EventLog& log) {
+  SKALD_ASSIGN_OR_RETURN(const std::vector<DefinitionRow> rows,
+                         ReadRows(storage::Table::kDefinition));
   for (const DefinitionRow& row : rows) {
-    const auto cursor = log.Read(options_.partition, row.position);
-    if (!cursor->Valid()) {
-      SKALD_RETURN_IF_ERROR(cursor->status());
-      return LogCorruptError(options_.partition, row.position, "a definition is missing");
-    }
-    SKALD_RETURN_IF_ERROR(storage::DecodeCommit(cursor->record(), &commit_));
-    if (!bodies_.ParseFromArray(commit_.bodies.data(), static_cast<int>(commit_.bodies.size()))) {
-      return LogCorruptError(options_.partition, row.position, "events cannot be read");
-    }
+    SKALD_ASSIGN_OR_RETURN(const auto cursor, ReadCommit(log, row.position));
     for (const Event& event : bodies_.events()) {
       if (event.definition_deployed().hash() != row.hash) continue;
-      const size_t slot = event.definition_deployed().text_slot();
-      if (slot == 0 || slot > commit_.slots.size()) {
-        return LogCorruptError(options_.partition, row.position, "a definition has no text");
-      }
+      SKALD_ASSIGN_OR_RETURN(const absl::string_view text,
+                             SlotText(row.position, event.definition_deployed().text_slot()));
       definitions_.Add(MakeDefinition(event.definition_deployed(),
-                                      Timestamp(commit_.header.time_us()), row.position,
-                                      commit_.slots[slot - 1], programs_));
+                                      Timestamp(commit_.header.time_us()), row.position, text,
+                                      programs_));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fold::LoadModels(const storage::EventLog& log) {
+  SKALD_ASSIGN_OR_RETURN(const std::vector<DefinitionRow> rows, ReadRows(storage::Table::kModel));
+  for (const DefinitionRow& row : rows) {
+    SKALD_ASSIGN_OR_RETURN(const auto cursor, ReadCommit(log, row.position));
+    for (const Event& event : bodies_.events()) {
+      if (event.model_deployed().hash() != row.hash) continue;
+      SKALD_ASSIGN_OR_RETURN(const absl::string_view text,
+                             SlotText(row.position, event.model_deployed().text_slot()));
+      models_.Add(MakeDeployedModel(event.model_deployed(), commit_.header, row.position, text));
     }
   }
   return absl::OkStatus();
@@ -217,6 +249,18 @@ void Fold::TakeOwn(const CommitHeader& header, const EventBodies& bodies,
       case Event::kMessagesAcked:
         mailbox_.OnAcked(PartitionId(event.messages_acked().to()),
                          event.messages_acked().through(), delta_);
+        break;
+      case Event::kModelDeployed:
+        models_.OnDeployed(
+            MakeDeployedModel(event.model_deployed(), header, first.Plus(static_cast<uint64_t>(i)),
+                              slots[event.model_deployed().text_slot() - 1]),
+            delta_);
+        break;
+      case Event::kModelDropped:
+        models_.OnDropped(event.model_dropped().name(), delta_);
+        break;
+      case Event::kAuditKeyRotated:
+        // For auditors: nothing here depends on it.
         break;
       default:
         // A saga's event never stands in this stream, and an unknown kind must stop us.

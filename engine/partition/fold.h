@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +30,9 @@
 #include "engine/partition/dedup.h"
 #include "engine/partition/definitions.h"
 #include "engine/partition/mailbox.h"
+#include "engine/partition/models.h"
 #include "engine/partition/reply.h"
+#include "engine/partition/rows.h"
 #include "engine/partition/state_cache.h"
 #include "skald/log/v1/event.pb.h"
 #include "skald/log/v1/record.pb.h"
@@ -87,6 +90,7 @@ class Fold {
   void SetLast(Position position, Timestamp time);
 
   const Definitions& definitions() const { return definitions_; }
+  const DeployedModels& models() const { return models_; }
   Mailbox& mailbox() { return mailbox_; }
   const Dedup& dedup() const { return dedup_; }
   const storage::Delta& delta() const { return delta_; }
@@ -94,6 +98,14 @@ class Fold {
  private:
   absl::Status LoadOwnRevision();
   absl::Status LoadDefinitions(const storage::EventLog& log);
+  absl::Status LoadModels(const storage::EventLog& log);
+  absl::StatusOr<std::vector<DefinitionRow>> ReadRows(storage::Table table) const;
+  // Reads the commit that holds `position` into commit_, whose bytes live as long as the cursor,
+  // and bodies_.
+  absl::StatusOr<std::unique_ptr<storage::LogCursor>> ReadCommit(const storage::EventLog& log,
+                                                                 Position position);
+  // The text in a slot of commit_.
+  absl::StatusOr<absl::string_view> SlotText(Position position, size_t slot) const;
   absl::Status ReplaySaga(const log::v1::CommitHeader& header, const log::v1::EventBodies& bodies);
   void AddDefinition(const log::v1::DefinitionDeployed& event, Timestamp time, Position position,
                      absl::string_view text_json);
@@ -108,6 +120,7 @@ class Fold {
   storage::Delta delta_;
   StateCache cache_;
   Definitions definitions_;
+  DeployedModels models_;
   Mailbox mailbox_;
   Dedup dedup_;
 

@@ -65,11 +65,13 @@ void Gate::Release(Effect effect) {
           [&](Answer<saga::SagaView>& answer) { Give(answer); },
           [&](Answer<History>& answer) { Give(answer); },
           [&](Answer<Deployment>& answer) { Give(answer); },
+          [&](Answer<StoreChanged>& answer) { Give(answer); },
           [&](SendMessage& send) { outlet_.Send(std::move(send.message)); },
           [&](AcknowledgeMessages& ack) {
             outlet_.Acknowledge(ack.sender, partition_, ack.through);
           },
           [&](PublishDefinition& publish) { outlet_.Deployed(partition_, publish.definition); },
+          [&](PublishModels& publish) { outlet_.ModelsChanged(publish.models); },
       },
       effect);
 }
@@ -98,6 +100,7 @@ void Gate::Discard(const absl::Status& why, Position durable) {
                    [&](Answer<saga::SagaView>& answer) { Fail(answer, why); },
                    [&](Answer<History>& answer) { Fail(answer, why); },
                    [&](Answer<Deployment>& answer) { Fail(answer, why); },
+                   [&](Answer<StoreChanged>& answer) { Fail(answer, why); },
                    [](EnqueueTask&) {},
                    [](WithdrawTask&) {},
                    [](CancelTask&) {},
@@ -106,6 +109,7 @@ void Gate::Discard(const absl::Status& why, Position durable) {
                    [](SendMessage&) {},
                    [](AcknowledgeMessages&) {},
                    [](PublishDefinition&) {},
+                   [](PublishModels&) {},
                },
                item.effect);
   }

@@ -17,6 +17,7 @@
 #include "base/ids.h"
 #include "engine/partition/admission.h"
 #include "engine/partition/definitions.h"
+#include "engine/partition/models.h"
 #include "engine/partition/outlet.h"
 #include "engine/partition/reply.h"
 #include "engine/saga/view.h"
@@ -58,11 +59,15 @@ struct AcknowledgeMessages {
 struct PublishDefinition {
   DefinitionPtr definition;
 };
+struct PublishModels {
+  DeployedModelList models;
+};
 
 using Effect =
     std::variant<Answer<CommandReply>, EnqueueTask, CloseTask, WithdrawTask, CancelTask,
                  RefillQueue, Answer<saga::SagaView>, Answer<History>, Answer<Deployment>,
-                 SendMessage, AcknowledgeMessages, PublishDefinition>;
+                 Answer<StoreChanged>, SendMessage, AcknowledgeMessages, PublishDefinition,
+                 PublishModels>;
 
 class Gate {
  public:

@@ -9,6 +9,7 @@
 #include "absl/types/span.h"
 #include "base/ids.h"
 #include "engine/partition/definitions.h"
+#include "engine/partition/models.h"
 #include "engine/saga/command.h"
 #include "engine/task/broker.h"
 #include "skald/log/v1/event.pb.h"
@@ -50,6 +51,9 @@ class Outlet {
 
   // A partition knows the definition.
   virtual void Deployed(PartitionId partition, const DefinitionPtr& definition) = 0;
+
+  // Partition 0: these are the declared read models now. Nothing, for who has no use for them.
+  virtual void ModelsChanged(const DeployedModelList& /*models*/) {}
 };
 
 }  // namespace skald::partition

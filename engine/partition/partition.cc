@@ -72,6 +72,10 @@ void Partition::Deploy(DeployDefinition definition, Ticket ticket, Done<Deployme
   inbox_.push_back(DeployRequest{std::move(definition), std::move(ticket), std::move(done)});
 }
 
+void Partition::Change(StoreChange change, Ticket ticket, Done<StoreChanged> done) {
+  inbox_.push_back(StoreChangeRequest{std::move(change), std::move(ticket), std::move(done)});
+}
+
 void Partition::GetSaga(SagaKey key, Ticket ticket, Done<saga::SagaView> done) {
   inbox_.push_back(GetRequest{std::move(key), std::move(ticket), std::move(done)});
 }

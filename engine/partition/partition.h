@@ -76,6 +76,28 @@ struct DeployDefinition {
   std::string actor;
 };
 
+// Changes of what partition 0 keeps for the whole store.
+// Declares a read model, in place of one of this name.
+struct DeployModel {
+  std::string name;
+  std::string hash;  // SHA-256 of the text
+  std::string text;
+  std::string actor;
+};
+// Drops a declared read model. NOT_FOUND.
+struct DropModel {
+  std::string name;
+  std::string reason;  // may be empty
+  std::string actor;
+};
+// As log::v1::AuditKeyRotated.
+struct RecordKeyRotation {
+  std::string old_key_id, new_key_id, new_key;
+  std::string reason;
+  std::string actor;
+};
+using StoreChange = std::variant<DeployModel, DropModel, RecordKeyRotation>;
+
 struct PartitionStats {
   Position staged, durable, applied;
   size_t inbox = 0;
@@ -105,6 +127,8 @@ class Partition {
   void Submit(saga::Command command, Done<CommandReply> done);
   // Only partition 0 takes it: sends the definition to all and answers when all have it durable.
   void Deploy(DeployDefinition definition, Ticket ticket, Done<Deployment> done);
+  // Only partition 0 takes it: answers when it is durable.
+  void Change(StoreChange change, Ticket ticket, Done<StoreChanged> done);
   // The saga as of everything before. NOT_FOUND.
   void GetSaga(SagaKey key, Ticket ticket, Done<saga::SagaView> done);
   // Answers when the saga has ended, or when the deadline has passed. NOT_FOUND.
@@ -181,8 +205,13 @@ class Partition {
     Ticket ticket;
     Done<Deployment> done;
   };
-  using Request =
-      std::variant<CommandRequest, GetRequest, WaitRequest, HistoryRequest, DeployRequest, Message>;
+  struct StoreChangeRequest {
+    StoreChange change;
+    Ticket ticket;
+    Done<StoreChanged> done;
+  };
+  using Request = std::variant<CommandRequest, GetRequest, WaitRequest, HistoryRequest,
+                               DeployRequest, StoreChangeRequest, Message>;
 
   // Commands, in order of what happens to one.
   void Handle(CommandRequest& request);
@@ -218,6 +247,15 @@ class Partition {
   bool CommitOwn(absl::string_view cause, absl::string_view actor, Timestamp not_before,
                  const log::v1::EventBodies& bodies, std::vector<std::string> slots);
   void HoldDeployed(absl::string_view hash);
+
+  // Partition 0's own stream: what is the whole store's (store_changes.cc).
+  void Handle(StoreChangeRequest& request);
+  absl::StatusOr<StoreChanged> Take(const DeployModel& change);
+  absl::StatusOr<StoreChanged> Take(const DropModel& change);
+  absl::StatusOr<StoreChanged> Take(const RecordKeyRotation& change);
+  absl::StatusOr<StoreChanged> CommitChange(absl::string_view cause, absl::string_view actor,
+                                            const log::v1::EventBodies& bodies,
+                                            std::vector<std::string> slots);
 
   // Time.
   void FireTimers();

@@ -37,6 +37,9 @@ absl::Status Partition::Recover(Timestamp now) {
   for (const DefinitionPtr& definition : fold_->definitions().All()) {
     environment_.outlet.Deployed(options_.partition, definition);
   }
+  if (options_.partition == PartitionId(0)) {
+    environment_.outlet.ModelsChanged(fold_->models().All());
+  }
   SKALD_RETURN_IF_ERROR(timers_->Fetch(fold_->delta(), After(now, options_.timer_horizon)));
   recovered_through_ = fold_->last_time();
   refills_.clear();
@@ -124,6 +127,7 @@ Partition::~Partition() {
                    [&](WaitRequest& wait) { tell(wait.waiter); },
                    [&](HistoryRequest& history) { tell(history); },
                    [&](DeployRequest& deploy) { tell(deploy); },
+                   [&](StoreChangeRequest& change) { tell(change); },
                    [](Message&) {},
                },
                request);

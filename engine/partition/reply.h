@@ -30,6 +30,12 @@ struct Deployment {
   bool already_deployed = false;
 };
 
+// What a change of partition 0's own state is answered with.
+struct StoreChanged {
+  LogPosition position;
+  bool unchanged = false;  // it was so already
+};
+
 // A commit of a stream.
 struct IndexedCommit {
   Position first;

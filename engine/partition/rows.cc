@@ -344,4 +344,8 @@ absl::StatusOr<DefinitionRow> DecodeDefinition(absl::string_view value) {
   return row;
 }
 
+std::string ModelKey(PartitionId partition, absl::string_view name) {
+  return std::move(KeyBuilder(Table::kModel, partition).Raw(name)).Build();
+}
+
 }  // namespace skald::partition

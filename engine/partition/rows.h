@@ -97,4 +97,7 @@ struct DefinitionRow {
 };
 absl::StatusOr<DefinitionRow> DecodeDefinition(absl::string_view value);
 
+// Declared read models: name -> as a definition's.
+std::string ModelKey(PartitionId partition, absl::string_view name);
+
 }  // namespace skald::partition

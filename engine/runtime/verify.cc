@@ -25,7 +25,8 @@ constexpr size_t kDifferencesMax = 100;
 // Every table that is folded from the log.
 constexpr Table kTables[] = {Table::kSaga,      Table::kStreamIndex, Table::kTimer,
                              Table::kReadyTask, Table::kDedup,       Table::kDedupExpiry,
-                             Table::kMailboxIn, Table::kMailboxOut,  Table::kDefinition};
+                             Table::kMailboxIn, Table::kMailboxOut,  Table::kDefinition,
+                             Table::kModel};
 
 absl::string_view NameOf(Table table) {
   switch (table) {
@@ -38,6 +39,7 @@ absl::string_view NameOf(Table table) {
     case Table::kMailboxIn:
     case Table::kMailboxOut: return "mailbox mark";
     case Table::kDefinition: return "definition";
+    case Table::kModel: return "read model";
     case Table::kApplied:
     case Table::kDefinitionHash:
     case Table::kIncident:

@@ -137,6 +137,9 @@ void Folder::Apply(const Event& event) {
     case Event::kMessageReceived:
     case Event::kMessageRefused:
     case Event::kMessagesAcked:
+    case Event::kModelDeployed:
+    case Event::kModelDropped:
+    case Event::kAuditKeyRotated:
     case Event::KIND_NOT_SET:
       // The partition's own events never stand in a saga's stream, and an unknown kind must stop
       // us.

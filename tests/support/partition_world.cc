@@ -160,6 +160,14 @@ std::shared_ptr<PartitionWorld::Deployed> PartitionWorld::Deploy(absl::string_vi
   return reply;
 }
 
+std::shared_ptr<PartitionWorld::Changed> PartitionWorld::Change(partition::StoreChange change) {
+  auto reply = std::make_shared<Changed>();
+  partitions_[0]->Change(
+      std::move(change), partition::Ticket(),
+      [reply](absl::StatusOr<partition::StoreChanged> answer) { *reply = std::move(answer); });
+  return reply;
+}
+
 std::shared_ptr<PartitionWorld::View> PartitionWorld::Get(const std::string& saga_id) {
   auto view = std::make_shared<View>();
   partitions_[0]->GetSaga(

@@ -39,6 +39,7 @@ class RecordingOutlet : public partition::Outlet {
     acks.push_back({sender, receiver, through});
   }
   void Deployed(PartitionId, const partition::DefinitionPtr&) override { ++definitions; }
+  void ModelsChanged(const partition::DeployedModelList& changed) override { models = changed; }
 
   struct Ack {
     PartitionId sender, receiver;
@@ -57,6 +58,7 @@ class RecordingOutlet : public partition::Outlet {
   std::deque<partition::Message> messages;
   std::deque<Ack> acks;
   size_t definitions = 0;
+  partition::DeployedModelList models;
 };
 
 struct WorldOptions {
@@ -96,6 +98,8 @@ class PartitionWorld {
   using Deployed = std::optional<absl::StatusOr<partition::Deployment>>;
   std::shared_ptr<Reply> Submit(saga::Command command, PartitionId partition = PartitionId(0));
   std::shared_ptr<Deployed> Deploy(absl::string_view text);
+  using Changed = std::optional<absl::StatusOr<partition::StoreChanged>>;
+  std::shared_ptr<Changed> Change(partition::StoreChange change);
   std::shared_ptr<View> Get(const std::string& saga_id);
   std::shared_ptr<View> Wait(const std::string& saga_id, Timestamp deadline = kNever,
                              bool until_parked = false);
