@@ -7,6 +7,7 @@
 #include "api/convert_event.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
+#include "engine/saga/event_text.h"
 
 namespace skald::api {
 namespace {
@@ -122,7 +123,7 @@ absl::StatusOr<EventMatcher> EventMatcher::Make(ApiContext& context,
   }
   EventMatcher matcher(context, filter);
   for (const std::string& type : filter.event_types()) {
-    const log::v1::Event::KindCase kind = FindEventType(type);
+    const log::v1::Event::KindCase kind = saga::FindEventType(type);
     if (kind == log::v1::Event::KIND_NOT_SET) {
       violations.Add("filter.event_types", absl::StrCat("'", type, "' is no event type"));
     }

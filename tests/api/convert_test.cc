@@ -10,6 +10,7 @@
 #include "api/convert_saga.h"
 #include "base/errors.h"
 #include "base/utf8.h"
+#include "engine/saga/event_text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/api/api_fixture.h"
@@ -103,24 +104,24 @@ TEST(ConvertEventTest, ErasedAndMissingSlotsAreNull) {
 
 TEST(ConvertEventTest, EveryKindHasANameAndJsonData) {
   const auto* descriptor = log::v1::Event::descriptor();
-  EXPECT_EQ(EventTypeNames().size(), static_cast<size_t>(descriptor->field_count()));
+  EXPECT_EQ(saga::EventTypeNames().size(), static_cast<size_t>(descriptor->field_count()));
   for (int i = 0; i < descriptor->field_count(); ++i) {
     log::v1::Event event;
     event.GetReflection()->MutableMessage(&event, descriptor->field(i));
     const v1::RecordedEvent proto = Convert(event);
     EXPECT_EQ(proto.type(), descriptor->field(i)->message_type()->name());
     EXPECT_EQ(proto.data(), "{}");
-    EXPECT_EQ(FindEventType(proto.type()), event.kind_case());
-    EXPECT_EQ(EventTypeName(event), proto.type());
+    EXPECT_EQ(saga::FindEventType(proto.type()), event.kind_case());
+    EXPECT_EQ(saga::EventTypeName(event), proto.type());
   }
-  EXPECT_EQ(FindEventType("TaskExploded"), log::v1::Event::KIND_NOT_SET);
+  EXPECT_EQ(saga::FindEventType("TaskExploded"), log::v1::Event::KIND_NOT_SET);
   EXPECT_EQ(Convert(log::v1::Event()).type(), "Unknown");
 }
 
 TEST(ConvertEventTest, DocumentationNamesEveryKind) {
   std::ifstream file(std::string(SKALD_SOURCE_DIR) + "/docs/api.md");
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  for (const std::string& name : EventTypeNames()) {
+  for (const std::string& name : saga::EventTypeNames()) {
     EXPECT_NE(text.find(name), std::string::npos) << name;
   }
   for (int i = 0; i <= static_cast<int>(ErrorReason::kInternal); ++i) {
