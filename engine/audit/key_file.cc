@@ -18,6 +18,7 @@ namespace skald::audit {
 namespace {
 
 constexpr char kFileName[] = "audit.key";
+constexpr char kNextSuffix[] = ".next";
 constexpr size_t kFileBytesMax = 4'096;
 // The present key and the one before it.
 constexpr size_t kKeysMax = 2;
@@ -124,6 +125,33 @@ absl::StatusOr<std::vector<SigningKey>> RotateKeyFile(const std::string& path) {
                                   keys.front()};
   SKALD_RETURN_IF_ERROR(WriteKeys(path, rotated));
   return rotated;
+}
+
+absl::StatusOr<SigningKey> PrepareKey(const std::string& path) {
+  SKALD_ASSIGN_OR_RETURN(const std::vector<SigningKey> keys, ReadKeyFile(path));
+  SigningKey next = SigningKey::Generate(keys.front().verifier().name());
+  SKALD_RETURN_IF_ERROR(WriteKeys(path + kNextSuffix, {next}));
+  return next;
+}
+
+absl::StatusOr<SigningKey> ReadPreparedKey(const std::string& path) {
+  SKALD_ASSIGN_OR_RETURN(std::vector<SigningKey> keys, ReadKeyFile(path + kNextSuffix));
+  return std::move(keys.front());
+}
+
+absl::Status UsePreparedKey(const std::string& path) {
+  SKALD_ASSIGN_OR_RETURN(const SigningKey next, ReadPreparedKey(path));
+  SKALD_ASSIGN_OR_RETURN(const std::vector<SigningKey> keys, ReadKeyFile(path));
+  if (keys.front().verifier() != next.verifier()) {
+    SKALD_RETURN_IF_ERROR(WriteKeys(path, {next, keys.front()}));
+  }
+  return DiscardPreparedKey(path);
+}
+
+absl::Status DiscardPreparedKey(const std::string& path) {
+  const std::string next = path + kNextSuffix;
+  if (::unlink(next.c_str()) != 0 && errno != ENOENT) return FileError("remove", next);
+  return SyncFolderOf(path);
 }
 
 }  // namespace skald::audit

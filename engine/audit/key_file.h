@@ -31,4 +31,19 @@ absl::StatusOr<std::vector<SigningKey>> ReadKeyFile(const std::string& path);
 // keys. Errors as ReadKeyFile, and UNAVAILABLE when it cannot be written.
 absl::StatusOr<std::vector<SigningKey>> RotateKeyFile(const std::string& path);
 
+// ---- A rotation that is recorded elsewhere before it counts ----
+// A new key waits in `<path>.next`, unknown to all who read the keys, until it is put to use. So
+// whoever records the rotation in between never names a key that a crash can lose, and nothing is
+// signed by a key before it is recorded.
+
+// Makes the next key and writes it there, in place of one that was there. UNAVAILABLE.
+absl::StatusOr<SigningKey> PrepareKey(const std::string& path);
+// NOT_FOUND: none waits. Else errors as ReadKeyFile.
+absl::StatusOr<SigningKey> ReadPreparedKey(const std::string& path);
+// Puts the next key before the present one, as RotateKeyFile does. Does nothing but clear up when
+// it is the present one already. Errors as ReadPreparedKey and RotateKeyFile.
+absl::Status UsePreparedKey(const std::string& path);
+// UNAVAILABLE when the file cannot be removed.
+absl::Status DiscardPreparedKey(const std::string& path);
+
 }  // namespace skald::audit

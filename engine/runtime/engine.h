@@ -77,6 +77,29 @@ struct DefinitionInfo {
   LogPosition position;  // in partition 0
 };
 
+struct DeployModelReply {
+  LogPosition position;  // in partition 0
+  std::string name;
+  std::string hash;               // SHA-256 of the text, 32 bytes
+  bool already_deployed = false;  // the same text was there
+};
+
+// A declared read model.
+struct ModelInfo {
+  std::string name;
+  std::string hash;
+  std::string text;
+  std::string actor;  // who deployed it
+  Timestamp deployed;
+  LogPosition position;  // of its declaration, in partition 0
+};
+
+// What RotateAuditKey did.
+struct KeyRotation {
+  LogPosition position;                  // of its event, in partition 0
+  std::vector<audit::VerifierKey> keys;  // the new one first
+};
+
 // One event as it stands in the log.
 struct RecordedEvent {
   PartitionId partition;
@@ -159,6 +182,21 @@ class Engine {
   // In order of namespace, name, version.
   virtual std::vector<DefinitionInfo> ListDefinitions(absl::string_view namespace_name) const = 0;
 
+  // Declares a read model, in place of one of the same name; answers when it is durable. The same
+  // text again changes nothing. INVALID_ARGUMENT (MODEL_INVALID); RESOURCE_EXHAUSTED
+  // (TOO_MANY_MODELS).
+  virtual void DeployModel(std::string text, std::string actor, Done<DeployModelReply> done) = 0;
+  // NOT_FOUND (MODEL_NOT_FOUND). `reason` may be empty.
+  virtual void DropModel(std::string name, std::string reason, std::string actor,
+                         Done<LogPosition> done) = 0;
+  // The declared models, by name. What was acknowledged before the call is seen.
+  virtual std::vector<ModelInfo> ListModels() const = 0;
+  virtual absl::StatusOr<ModelInfo> GetModel(absl::string_view name) const = 0;
+  // Calls `changed` after models were declared or dropped, on an engine thread. Returns an id for
+  // RemoveModelListener, after which it is not called any more.
+  virtual uint64_t AddModelListener(std::function<void()> changed) = 0;
+  virtual void RemoveModelListener(uint64_t id) = 0;
+
   // The saga as of everything decided before; the answer leaves when that is durable.
   virtual void GetSaga(SagaKey key, Done<saga::SagaView> done) = 0;
   // Answers when the saga has ended, or is parked if `until_parked`; with its present view when the
@@ -198,6 +236,11 @@ class Engine {
 
   // Checkpoints and proofs over the log. Its calls block, and must end before Shutdown.
   virtual audit::Auditor& auditor() = 0;
+  // Makes a new signing key, records that in the log, then puts it to use. A crash in between
+  // leaves the old key, and the next start puts the new one to use if the log has it. Blocks.
+  // FAILED_PRECONDITION or UNAVAILABLE from the key file; UNAVAILABLE when nobody knows whether it
+  // was recorded.
+  virtual absl::StatusOr<KeyRotation> RotateAuditKey(std::string reason, std::string actor) = 0;
 
   // Read models. Reading them may block; calls must end before Shutdown.
   virtual projection::Projector& models() = 0;

@@ -138,6 +138,11 @@ void EngineImpl::MakeAuditor() {
     std::fprintf(stderr, "skald: no checkpoints can be signed: %s\n",
                  std::string(made.message()).c_str());
   }
+  MutexLock lock(rotation_mu_);
+  if (const absl::Status finished = FinishKeyRotation(); !finished.ok()) {
+    std::fprintf(stderr, "skald: the rotation of the audit key cannot be finished: %s\n",
+                 std::string(finished.message()).c_str());
+  }
   auditor_ =
       std::make_unique<audit::Auditor>(*log_, *views_, [path] { return audit::ReadKeyFile(path); });
 }

@@ -21,6 +21,7 @@
 #include "engine/projection/projector.h"
 #include "engine/runtime/definition_catalog.h"
 #include "engine/runtime/engine.h"
+#include "engine/runtime/model_catalog.h"
 #include "engine/runtime/partition_thread.h"
 #include "engine/runtime/program_cache.h"
 #include "storage/event_log.h"
@@ -56,6 +57,17 @@ class EngineImpl final : public Engine, private partition::Outlet {
                                                absl::string_view name,
                                                absl::string_view version) const override;
   std::vector<DefinitionInfo> ListDefinitions(absl::string_view namespace_name) const override;
+  void DeployModel(std::string text, std::string actor, Done<DeployModelReply> done) override;
+  void DropModel(std::string name, std::string reason, std::string actor,
+                 Done<LogPosition> done) override;
+  std::vector<ModelInfo> ListModels() const override { return models_.List(); }
+  absl::StatusOr<ModelInfo> GetModel(absl::string_view name) const override {
+    return models_.Get(name);
+  }
+  uint64_t AddModelListener(std::function<void()> changed) override {
+    return models_.AddListener(std::move(changed));
+  }
+  void RemoveModelListener(uint64_t id) override { models_.RemoveListener(id); }
   void GetSaga(SagaKey key, Done<saga::SagaView> done) override;
   uint64_t WaitSaga(SagaKey key, Timestamp deadline, bool until_parked,
                     Done<saga::SagaView> done) override;
@@ -72,6 +84,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   void RemoveLogListener(uint64_t id) override;
   audit::Auditor& auditor() override { return *auditor_; }
   projection::Projector& models() override { return *projector_; }
+  absl::StatusOr<KeyRotation> RotateAuditKey(std::string reason, std::string actor) override;
   task::Broker& broker() override { return *broker_; }
   EngineStatus GetStatus() override;
   absl::StatusOr<VerifyReport> Verify(
@@ -99,6 +112,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   void Send(partition::Message message) override;
   void Acknowledge(PartitionId sender, PartitionId receiver, uint64_t through) override;
   void Deployed(PartitionId partition, const partition::DefinitionPtr& definition) override;
+  void ModelsChanged(const partition::DeployedModelList& models) override { models_.Set(models); }
 
   // Opening.
   void MakeAuditor();
@@ -119,6 +133,11 @@ class EngineImpl final : public Engine, private partition::Outlet {
   void SubmitInternal(saga::Command command);
   void FinishDeploy(DeployReply reply, const definition::Program& program,
                     absl::StatusOr<partition::Deployment> deployment, Done<DeployReply>& done);
+  // What partition 0 keeps for the whole store (engine_store.cc).
+  void ChangeStore(partition::StoreChange change, size_t bytes,
+                   Done<partition::StoreChanged> done);
+  // Puts a key to use that was recorded, and forgets one that was not.
+  absl::Status FinishKeyRotation() SKALD_REQUIRES(rotation_mu_);
   void OnLogDurable(absl::Span<const std::pair<PartitionId, Position>> positions);
   void TellListeners();
   void OnTurn(const partition::Partition& partition);
@@ -158,6 +177,8 @@ class EngineImpl final : public Engine, private partition::Outlet {
   ProgramCache programs_;
   std::unique_ptr<audit::Auditor> auditor_;
   DefinitionCatalog catalog_;
+  ModelCatalog models_;
+  Mutex rotation_mu_;  // held while the audit key is rotated
   std::unique_ptr<task::Broker> broker_;
   std::vector<Figures> figures_;
   std::vector<std::unique_ptr<partition::Partition>> partitions_;

@@ -174,6 +174,27 @@ void FakeEngine::Deploy(std::string text, std::string, Done<runtime::DeployReply
   done(deploy(text));
 }
 
+void FakeEngine::DeployModel(std::string text, std::string,
+                             Done<runtime::DeployModelReply> done) {
+  done(deploy_model(text));
+}
+
+void FakeEngine::DropModel(std::string name, std::string, std::string,
+                           Done<runtime::LogPosition> done) {
+  const auto gone = std::remove_if(models.begin(), models.end(),
+                                   [&](const auto& model) { return model.name == name; });
+  if (gone == models.end()) return done(ModelNotFoundError(name));
+  models.erase(gone, models.end());
+  done(runtime::LogPosition{PartitionId(0), Position(9)});
+}
+
+absl::StatusOr<runtime::ModelInfo> FakeEngine::GetModel(absl::string_view name) const {
+  for (const runtime::ModelInfo& model : models) {
+    if (model.name == name) return model;
+  }
+  return ModelNotFoundError(name);
+}
+
 absl::StatusOr<runtime::DefinitionInfo> FakeEngine::GetDefinition(absl::string_view namespace_name,
                                                                   absl::string_view name,
                                                                   absl::string_view version) const {

@@ -31,6 +31,13 @@ class FakeEngine final : public runtime::Engine {
   // The answer to a deployment.
   std::function<absl::StatusOr<runtime::DeployReply>(const std::string& text)> deploy;
   std::vector<runtime::DefinitionInfo> definitions;
+  // The answer to the deployment of a read model, and those that are declared.
+  std::function<absl::StatusOr<runtime::DeployModelReply>(const std::string& text)> deploy_model;
+  std::vector<runtime::ModelInfo> models;
+  // The answer to a rotation of the audit key, given reason and actor.
+  std::function<absl::StatusOr<runtime::KeyRotation>(const std::string& reason,
+                                                     const std::string& actor)>
+      rotate;
   std::function<absl::StatusOr<runtime::VerifyReport>(
       std::function<bool(const runtime::VerifyReport&)>)>
       verify;
@@ -58,6 +65,19 @@ class FakeEngine final : public runtime::Engine {
 
   void Submit(saga::Command command, Done<runtime::CommandReply> done) override;
   void Deploy(std::string text, std::string actor, Done<runtime::DeployReply> done) override;
+  void DeployModel(std::string text, std::string actor,
+                   Done<runtime::DeployModelReply> done) override;
+  // Drops one of `models`, at position 9.
+  void DropModel(std::string name, std::string reason, std::string actor,
+                 Done<runtime::LogPosition> done) override;
+  std::vector<runtime::ModelInfo> ListModels() const override { return models; }
+  absl::StatusOr<runtime::ModelInfo> GetModel(absl::string_view name) const override;
+  uint64_t AddModelListener(std::function<void()>) override { return 0; }
+  void RemoveModelListener(uint64_t) override {}
+  absl::StatusOr<runtime::KeyRotation> RotateAuditKey(std::string reason,
+                                                      std::string actor) override {
+    return rotate(reason, actor);
+  }
   absl::StatusOr<runtime::DefinitionInfo> GetDefinition(absl::string_view namespace_name,
                                                         absl::string_view name,
                                                         absl::string_view version) const override;

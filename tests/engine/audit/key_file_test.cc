@@ -61,6 +61,34 @@ TEST_F(KeyFileTest, RotationKeepsTheKeyBefore) {
   EXPECT_FALSE(OpenCheckpoint(note, {(*third)[0].verifier()}).ok());
 }
 
+TEST_F(KeyFileTest, APreparedKeyCountsOnlyWhenItIsPutToUse) {
+  EXPECT_EQ(PrepareKey(path_).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(EnsureKeyFile(path_, "skald/aa").ok());
+  const SigningKey first = (*ReadKeyFile(path_))[0];
+  EXPECT_EQ(ReadPreparedKey(path_).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(PrepareKey(path_).ok());
+  const auto next = PrepareKey(path_);  // in place of the one before
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_EQ(next->verifier().name(), "skald/aa");
+  EXPECT_EQ(ReadPreparedKey(path_)->ToText(), next->ToText());
+  EXPECT_EQ(ReadKeyFile(path_)->size(), 1u);
+  ASSERT_TRUE(UsePreparedKey(path_).ok());
+  const auto keys = ReadKeyFile(path_);
+  ASSERT_EQ(keys->size(), 2u);
+  EXPECT_EQ((*keys)[0].ToText(), next->ToText());
+  EXPECT_EQ((*keys)[1].ToText(), first.ToText());
+  EXPECT_EQ(ReadPreparedKey(path_).status().code(), absl::StatusCode::kNotFound);
+  // A crash between the two files: the key is in use, and still waits.
+  std::ofstream(path_ + ".next") << next->ToText() << "\n";
+  ::chmod((path_ + ".next").c_str(), 0600);
+  ASSERT_TRUE(UsePreparedKey(path_).ok());
+  EXPECT_EQ((*ReadKeyFile(path_))[1].ToText(), first.ToText());
+  ASSERT_TRUE(PrepareKey(path_).ok());
+  ASSERT_TRUE(DiscardPreparedKey(path_).ok());
+  EXPECT_TRUE(DiscardPreparedKey(path_).ok()) << "nothing there to discard";
+  EXPECT_EQ((*ReadKeyFile(path_))[0].ToText(), next->ToText());
+}
+
 TEST_F(KeyFileTest, AFileThatOthersMayReadIsRefused) {
   ASSERT_TRUE(EnsureKeyFile(path_, "skald/aa").ok());
   ::chmod(path_.c_str(), 0640);
