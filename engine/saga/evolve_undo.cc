@@ -15,6 +15,15 @@ void Unmark(std::vector<Entry>& entries) {
   }
 }
 
+// Drops what is only armed. The undo of a late success that is under way goes on.
+void Seal(std::vector<Entry>& entries) {
+  std::erase_if(entries, [](Entry& entry) {
+    if (!entry.handler.empty()) return entry.phase == Entry::Phase::kArmed;
+    Seal(entry.children);
+    return entry.children.empty();
+  });
+}
+
 }  // namespace
 
 void Folder::On(const log::v1::CompensationArmed& e) {
@@ -87,7 +96,7 @@ void Folder::On(const log::v1::CompensationOutcomeUnknown& e) {
 void Folder::On(const log::v1::PivotPassed& e) {
   Scope& scope = ScopeOf(e.scope());
   scope.sealed = true;
-  scope.entries.clear();
+  Seal(scope.entries);
 }
 
 void Folder::On(const log::v1::CompensationStarted& e) {

@@ -153,6 +153,7 @@ void PromiseChecker::On(const log::v1::PivotPassed& e) {
   frames_[e.scope()].sealed = true;
   for (auto& [seq, entry] : entries_) {
     if (entry.scope != e.scope() || entry.phase == Phase::kEnded) continue;
+    if (!entry.is_group && entry.phase != Phase::kArmed) continue;  // its undo is under way
     entry.sealed = true;
     if (!entry.is_group) EndStep(seq, "sealed");
   }
