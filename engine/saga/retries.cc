@@ -125,7 +125,10 @@ void Execution::Retry(FrameId id) {
     }
     case FrameKind::kWorker: {
       const Node& node = NodeOf(at);
-      *retried.mutable_call() = NextCall(node, at.call->path, UndoAround(id));
+      log::v1::WorkerCall& call = *retried.mutable_call();
+      call = NextCall(node, at.call->path, UndoAround(id));
+      // Answers name frame and attempt: one to an earlier call must not fit, also when a run begins.
+      call.set_attempt(std::max(call.attempt(), at.call->attempt + 1));
       deadline = Deadline(node.timeout, dot, PlaceOf(at));
       break;
     }
