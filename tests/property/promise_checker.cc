@@ -77,6 +77,13 @@ void PromiseChecker::See(const Event& event) {
       return EndStep(event.compensation_step_skipped().seq(), "skipped");
     case Event::kCompensationStepResolved:
       return EndStep(event.compensation_step_resolved().seq(), "resolved");
+    case Event::kCompensationCompleted:
+      // What a stopped undo has not begun is owed as before.
+      for (auto& [seq, entry] : entries_) {
+        const bool listed = entry.scope == event.compensation_completed().scope();
+        if (listed && entry.phase == Phase::kDue) entry.phase = Phase::kArmed;
+      }
+      break;
     case Event::kCompensationStepFailed:
       cut_off_ = cut_off_ || event.compensation_step_failed().stop();
       return EndStep(event.compensation_step_failed().seq(), "failed");
