@@ -97,6 +97,8 @@ absl::Status Partition::OnLost(Timestamp now) {
   const absl::Status lost = PartitionNotServingError(
       options_.partition, "its log lost what was not durable, perhaps with this request");
   const Position last = environment_.log.LastPosition(options_.partition);
+  // What the log has, though nobody said so yet, leaves: a task that it closed must not stay open.
+  gate_.Open(last);
   gate_.Discard(lost, last);
   Abandon(lost);
   // The sagas they wait for may be gone: everyone asks again.

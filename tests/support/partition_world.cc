@@ -89,6 +89,11 @@ void PartitionWorld::Flush() {
   }
 }
 
+void PartitionWorld::FlushUntold() {
+  SKALD_CHECK(log_.Append(staged_).ok());
+  staged_.clear();
+}
+
 void PartitionWorld::Deliver() {
   for (partition::Message& message : std::exchange(outlet_.messages, {})) {
     partitions_[message.body.to()]->Receive(std::move(message));

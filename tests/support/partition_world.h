@@ -89,6 +89,8 @@ class PartitionWorld {
   void Restart();
   // As above, and views are empty.
   void RestartWithoutViews();
+  // Makes what is staged durable, and tells nobody.
+  void FlushUntold();
   // The log of one partition loses what is staged, and the partition is told.
   void Lose(PartitionId partition);
 

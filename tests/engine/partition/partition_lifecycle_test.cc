@@ -98,6 +98,20 @@ TEST(PartitionRecoveryTest, ALostLogIsRebuiltAndWaitersGoOn) {
   EXPECT_EQ(world.Rows(), world.ReplayedRows());
 }
 
+TEST(PartitionRecoveryTest, WhatALostLogStillHasIsTold) {
+  PartitionWorld world;
+  world.MustDeploy(kOrder);
+  ASSERT_OK(world.Do(world.Start("s1", "order")));
+  const auto answered = world.Submit(world.Answer("s1/1/1"));
+  world.Poll();
+  world.FlushUntold();
+  world.Lose(PartitionId(0));
+  ASSERT_TRUE(answered->has_value());
+  EXPECT_OK(**answered);
+  EXPECT_EQ(world.outlet().ready.count("s1/1/1"), 0u);
+  EXPECT_EQ(world.outlet().ready.count("s1/2/1"), 1u);
+}
+
 TEST(PartitionRecoveryTest, SagasOutOfMemoryAreReadBackAsTheyWere) {
   PartitionWorld small({.cached_state_bytes = 1});
   PartitionWorld large;
