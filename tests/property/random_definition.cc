@@ -143,12 +143,12 @@ Json RandomDefinition::List(int depth, bool inside_undo) {
   return std::move(list).Build();
 }
 
-std::string RandomDefinition::Text() {
+std::string RandomDefinition::Text(absl::string_view name, absl::string_view version) {
   Json document = std::move(Json::ObjectBuilder()
                                 .Add("dsl", Str("1.0.3"))
                                 .Add("namespace", Str("test"))
-                                .Add("name", Str("random"))
-                                .Add("version", Str("1.0.0")))
+                                .Add("name", Str(name))
+                                .Add("version", Str(version)))
                       .Build();
   Json saga = One("name", Str("whole"));
   if (Chance(50)) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "base/json.h"
 
 namespace skald::testing {
@@ -15,7 +16,8 @@ class RandomDefinition {
  public:
   explicit RandomDefinition(uint64_t seed) : random_(seed) {}
 
-  std::string Text();
+  // Of namespace "test".
+  std::string Text(absl::string_view name = "random", absl::string_view version = "1.0.0");
 
  private:
   uint32_t Below(uint32_t bound) { return static_cast<uint32_t>(random_() % bound); }
