@@ -28,6 +28,17 @@ absl::string_view CommandName(const Command& command) {
   return std::visit(Names{}, command.request);
 }
 
+namespace {
+
+// Whether the saga's own events made it necessary; else someone outside wanted it.
+bool FollowsFromEvents(const Command& command) {
+  return std::holds_alternative<AnswerTask>(command.request) ||
+         std::holds_alternative<QuiesceTask>(command.request) ||
+         std::holds_alternative<FireTimer>(command.request);
+}
+
+}  // namespace
+
 Decision Decide(const SagaState& state, const Command& command, const DecideContext& context) {
   SKALD_CHECK(context.program != nullptr);
   return Execution(state, command, context).Run();
@@ -45,7 +56,7 @@ Execution::Execution(const SagaState& state, const Command& command, const Decid
   header_.set_correlation_id(state.exists() ? state.correlation_id : command.correlation_id);
   absl::string_view name = CommandName(command);
   header_.mutable_cause()->set_command(name.data(), name.size());
-  header_.mutable_cause()->set_position(state.last_position);
+  if (FollowsFromEvents(command)) header_.mutable_cause()->set_position(state.last_position);
   header_.set_actor(command.actor);
   header_.set_request_id(command.request_id);
   header_.set_request_digest(command.request_digest);
