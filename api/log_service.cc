@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "api/log_sources.h"
 #include "api/pull_stream.h"
+#include "api/replay_source.h"
 #include "api/stream_token.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
@@ -49,6 +50,20 @@ grpc::ServerWriteReactor<v1::ReadHistoryResponse>* LogService::ReadHistory(
   SagaKey key{.namespace_name = request->namespace_(), .saga_id = request->saga_id()};
   return Stream::Open(context_, std::make_unique<HistorySource>(
                                     context_, std::move(key), Revision(request->from_revision())));
+}
+
+grpc::ServerWriteReactor<v1::ReplaySagaResponse>* LogService::ReplaySaga(
+    grpc::CallbackServerContext*, const v1::ReplaySagaRequest* request) {
+  using Stream = PullStream<v1::ReplaySagaResponse>;
+  Violations violations;
+  violations.CheckId("namespace", request->namespace_(), Presence::kRequired);
+  violations.CheckId("saga_id", request->saga_id(), Presence::kRequired);
+  const runtime::AsOf as_of = ReadAsOf(request->as_of(), violations);
+  if (!violations.empty()) return Stream::Refuse(context_, violations.ToStatus());
+  SagaKey key{.namespace_name = request->namespace_(), .saga_id = request->saga_id()};
+  return Stream::Open(context_,
+                      std::make_unique<ReplaySource>(context_, std::move(key), as_of,
+                                                     Revision(request->from_revision())));
 }
 
 grpc::ServerWriteReactor<v1::ReadLogResponse>* LogService::ReadLog(

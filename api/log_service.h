@@ -12,6 +12,8 @@ class LogService final : public v1::LogService::CallbackService {
 
   grpc::ServerWriteReactor<v1::ReadHistoryResponse>* ReadHistory(
       grpc::CallbackServerContext* call, const v1::ReadHistoryRequest* request) override;
+  grpc::ServerWriteReactor<v1::ReplaySagaResponse>* ReplaySaga(
+      grpc::CallbackServerContext* call, const v1::ReplaySagaRequest* request) override;
   grpc::ServerWriteReactor<v1::ReadLogResponse>* ReadLog(
       grpc::CallbackServerContext* call, const v1::ReadLogRequest* request) override;
   grpc::ServerWriteReactor<v1::FollowLogResponse>* FollowLog(

@@ -6,6 +6,7 @@
 #include "api/convert_common.h"
 #include "api/convert_saga.h"
 #include "api/grpc_status.h"
+#include "api/replay_source.h"
 #include "api/saga_commands.h"
 #include "api/saga_list.h"
 #include "api/start_stream.h"
@@ -95,8 +96,19 @@ Reactor* SagaService::GetSaga(Call* call, const v1::GetSagaRequest* request,
   Violations violations;
   violations.CheckId("namespace", request->namespace_(), Presence::kRequired);
   violations.CheckId("saga_id", request->saga_id(), Presence::kRequired);
+  const runtime::AsOf as_of = ReadAsOf(request->as_of(), violations);
   if (!violations.empty()) return Finished(*call, violations.ToStatus());
   Reactor* reactor = call->DefaultReactor();
+  if (!std::holds_alternative<std::monostate>(as_of)) {
+    context_.pool.Post([this, call, reactor, request, response, as_of] {
+      const absl::Status status = GetSagaAsOf(
+          context_.engine,
+          {.namespace_name = request->namespace_(), .saga_id = request->saga_id()}, as_of,
+          [call] { return call->IsCancelled(); }, *response->mutable_saga());
+      reactor->Finish(ToGrpcStatus(status));
+    });
+    return reactor;
+  }
   context_.engine.GetSaga({.namespace_name = request->namespace_(), .saga_id = request->saga_id()},
                           [reactor, response](absl::StatusOr<saga::SagaView> view) {
                             if (view.ok())

@@ -164,6 +164,12 @@ absl::Status SagaNotFoundError(const SagaKey& key) {
                    SagaInfo(ErrorReason::kSagaNotFound, key));
 }
 
+absl::Status SagaNotYetError(const SagaKey& key, absl::string_view began) {
+  return MakeError(absl::StatusCode::kNotFound,
+                   absl::StrCat("Saga ", Quoted(key), " did not exist then; it began ", began),
+                   SagaInfo(ErrorReason::kSagaNotFound, key));
+}
+
 absl::Status TaskNotFoundError(const SagaKey& key, absl::string_view task) {
   return MakeError(absl::StatusCode::kNotFound,
                    absl::StrCat("Saga ", Quoted(key), " has no parked task '", task, "'"),

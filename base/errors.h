@@ -81,6 +81,8 @@ absl::Status ModelInvalidError(absl::string_view message,
 absl::Status DefinitionNotFoundError(absl::string_view namespace_name, absl::string_view name,
                                      absl::string_view version);
 absl::Status SagaNotFoundError(const SagaKey& key);
+// As of a moment before its first event; `began` says when that was, for people.
+absl::Status SagaNotYetError(const SagaKey& key, absl::string_view began);
 absl::Status TaskNotFoundError(const SagaKey& key, absl::string_view task);
 absl::Status ModelNotFoundError(absl::string_view model);
 absl::Status RowNotFoundError(absl::string_view model, absl::string_view key);

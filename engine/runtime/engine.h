@@ -225,6 +225,9 @@ class Engine {
   // stops or the end is reached. Returns the position after the last event that was looked at.
   virtual absl::StatusOr<Position> ReadLog(PartitionId partition, Position from,
                                            EventVisitor visitor) = 0;
+  // The log itself, to be read as it is stored: everything durable is seen. Its cursors must be gone
+  // before Shutdown.
+  virtual const storage::EventLog& log() const = 0;
   // The last durable position of a partition.
   virtual Position DurablePosition(PartitionId partition) const = 0;
   // Calls `grown` after the log has become durable further (coalesced, any partition). Returns an

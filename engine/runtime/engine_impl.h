@@ -78,6 +78,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
                    absl::AnyInvocable<void(absl::Status)> done) override;
   absl::StatusOr<Position> ReadLog(PartitionId partition, Position from,
                                    EventVisitor visitor) override;
+  const storage::EventLog& log() const override { return *log_; }
   absl::StatusOr<std::vector<Position>> FindCommits(const SagaKey& key) override;
   Position DurablePosition(PartitionId partition) const override;
   uint64_t AddLogListener(std::function<void()> grown) override;

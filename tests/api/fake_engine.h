@@ -94,6 +94,7 @@ class FakeEngine final : public runtime::Engine {
                    absl::AnyInvocable<void(absl::Status)> done) override;
   absl::StatusOr<Position> ReadLog(PartitionId partition, Position from,
                                    runtime::EventVisitor visitor) override;
+  const storage::EventLog& log() const override { return stored_log_; }
   absl::StatusOr<std::vector<Position>> FindCommits(const SagaKey& key) override;
   Position DurablePosition(PartitionId partition) const override;
   uint64_t AddLogListener(std::function<void()> grown) override;

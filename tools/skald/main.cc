@@ -22,7 +22,7 @@ absl::Span<const Verb* const> AllVerbs() {
       &kValidateVerb, &kEvalVerb,
 #endif
       &kDeployVerb,   &kDefinitionsVerb, &kStartVerb,  &kGetVerb,       &kListVerb,
-      &kWatchVerb,    &kHistoryVerb,     &kCancelVerb, &kTerminateVerb, &kSuspendVerb,
+      &kWatchVerb,    &kHistoryVerb,     &kReplayVerb, &kWhyVerb, &kCancelVerb, &kTerminateVerb, &kSuspendVerb,
       &kResumeVerb,   &kIncidentsVerb,   &kRetryVerb,  &kSkipVerb,      &kResolveVerb,
       &kCompleteVerb, &kFailVerb,        &kLogVerb,    &kStatusVerb,    &kVerifyVerb,
       &kAuditVerb,    &kWorkerVerb,      &kCompletionVerb,

@@ -19,6 +19,7 @@ extern const Verb kHistoryVerb;
 extern const Verb kIncidentsVerb;
 extern const Verb kListVerb;
 extern const Verb kLogVerb;
+extern const Verb kReplayVerb;
 extern const Verb kResolveVerb;
 extern const Verb kResumeVerb;
 extern const Verb kRetryVerb;
@@ -31,6 +32,7 @@ extern const Verb kTerminateVerb;
 extern const Verb kValidateVerb;
 extern const Verb kVerifyVerb;
 extern const Verb kWatchVerb;
+extern const Verb kWhyVerb;
 extern const Verb kWorkerVerb;
 
 // In the order in which help shows them.
