@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "api/export_source.h"
 #include "api/log_sources.h"
 #include "api/pull_stream.h"
 #include "api/replay_source.h"
@@ -80,6 +81,12 @@ grpc::ServerWriteReactor<v1::ReadLogResponse>* LogService::ReadLog(
   const Position to =
       request->to_position() == 0 ? durable : std::min(durable, Position(request->to_position()));
   return Stream::Open(context_, std::make_unique<RangeSource>(context_, partition, from, to));
+}
+
+grpc::ServerWriteReactor<v1::ExportLogResponse>* LogService::ExportLog(
+    grpc::CallbackServerContext*, const v1::ExportLogRequest* request) {
+  using Stream = PullStream<v1::ExportLogResponse>;
+  return Stream::Open(context_, std::make_unique<ExportLogSource>(context_, *request));
 }
 
 grpc::ServerWriteReactor<v1::FollowLogResponse>* LogService::FollowLog(

@@ -16,6 +16,8 @@ class LogService final : public v1::LogService::CallbackService {
       grpc::CallbackServerContext* call, const v1::ReplaySagaRequest* request) override;
   grpc::ServerWriteReactor<v1::ReadLogResponse>* ReadLog(
       grpc::CallbackServerContext* call, const v1::ReadLogRequest* request) override;
+  grpc::ServerWriteReactor<v1::ExportLogResponse>* ExportLog(
+      grpc::CallbackServerContext* call, const v1::ExportLogRequest* request) override;
   grpc::ServerWriteReactor<v1::FollowLogResponse>* FollowLog(
       grpc::CallbackServerContext* call, const v1::FollowLogRequest* request) override;
 

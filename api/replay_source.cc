@@ -65,9 +65,9 @@ absl::Status GetSagaAsOf(runtime::Engine& engine, SagaKey key, const runtime::As
 absl::Status ReplaySource::Begin() {
   SKALD_ASSIGN_OR_RETURN(replay_, runtime::SagaReplay::Open(context_.engine, key_, as_of_));
   if (from_ <= replay_->last()) return absl::OkStatus();
-  return BadRequestError("from_revision", absl::StrCat("is ", from_.value(),
-                                                       ", but the last step is ",
-                                                       replay_->last().value()));
+  return BadRequestError(
+      "from_revision",
+      absl::StrCat("is ", from_.value(), ", but the last step is ", replay_->last().value()));
 }
 
 void ReplaySource::AddStep(v1::SagaStep& step) {

@@ -25,6 +25,8 @@ struct DataDirectoryOptions {
   bool create_if_missing = false;
   // Must be what the store was created with; 0 takes that, and 16 for a new store.
   uint32_t partition_count = 0;
+  // Of a new store: 16 bytes. Empty: made up. For a store that takes the place of another.
+  std::string store_id;
   // The operating system seen through RocksDB; tests put faults there. Null: the real one.
   rocksdb::Env* env = nullptr;
 };

@@ -63,6 +63,10 @@ class EventLog {
   // The last durable position of a partition; Position(0) when it is empty.
   virtual Position LastPosition(PartitionId partition) const = 0;
 
+  // The last durable positions of all partitions at one moment: the log as it stood between two
+  // appends. By partition.
+  virtual std::vector<Position> LastPositions() const = 0;
+
   // A cursor on the commit that holds `from`, or the first after it. `from` may be past the end.
   virtual std::unique_ptr<LogCursor> Read(PartitionId partition, Position from) const = 0;
 

@@ -27,9 +27,9 @@ std::string Text(Timestamp time) {
 absl::Status AwaitPast(const Engine& engine, Timestamp time) {
   const Timestamp now = engine.Now();
   if (time > now) {
-    return BadRequestError(absl::StrCat(kField, ".time"),
-                           absl::StrCat("is in the future: by the server's clock it is ",
-                                        Text(now), " now"));
+    return BadRequestError(
+        absl::StrCat(kField, ".time"),
+        absl::StrCat("is in the future: by the server's clock it is ", Text(now), " now"));
   }
   // The present microsecond is not over yet.
   while (engine.Now() <= time) std::this_thread::yield();
@@ -81,9 +81,9 @@ absl::Status SagaReplay::ResolveEnd(const Engine& engine, const AsOf& as_of) {
   last_ = Revision(newest.first_revision() + newest.count() - 1);
   if (const auto* const revision = std::get_if<Revision>(&as_of)) {
     if (*revision > last_) {
-      return BadRequestError(absl::StrCat(kField, ".revision"),
-                             absl::StrCat("is ", revision->value(), ", but the saga's last is ",
-                                          last_.value()));
+      return BadRequestError(
+          absl::StrCat(kField, ".revision"),
+          absl::StrCat("is ", revision->value(), ", but the saga's last is ", last_.value()));
     }
     last_ = *revision;
     return absl::OkStatus();
@@ -158,12 +158,10 @@ absl::StatusOr<bool> SagaReplay::Next() {
   if (next_event_ == bodies_.events_size()) SKALD_RETURN_IF_ERROR(ReadCommit());
   ++next_event_;
   const RecordedEvent at = event();
-  saga::Evolve(*at.event,
-               {.header = commit_.header,
-                .revision = at.revision,
-                .position = at.position,
-                .slots = slots_},
-               state_);
+  saga::Evolve(
+      *at.event,
+      {.header = commit_.header, .revision = at.revision, .position = at.position, .slots = slots_},
+      state_);
   return true;
 }
 

@@ -1,5 +1,5 @@
-// A saga as it was: its events one by one, each with the state that follows from it. Folded from the
-// saga's own stream in one pass, by the same Evolve that runs it.
+// A saga as it was: its events one by one, each with the state that follows from it. Folded from
+// the saga's own stream in one pass, by the same Evolve that runs it.
 //
 //   SKALD_ASSIGN_OR_RETURN(auto replay, SagaReplay::Open(engine, key, AsOf{Revision(5)}));
 //   while (true) {
@@ -28,7 +28,8 @@
 namespace skald::runtime {
 
 // A moment in a saga's life: after its last durable event, after the event of a revision, after the
-// last of its events up to a position of its partition, or after all that had been decided by a time.
+// last of its events up to a position of its partition, or after all that had been decided by a
+// time.
 using AsOf = std::variant<std::monostate, Revision, Position, Timestamp>;
 
 class SagaReplay {

@@ -77,6 +77,15 @@ Position MemoryEventLog::LastPosition(PartitionId partition) const {
   return commits.empty() ? Position(0) : commits.back().last();
 }
 
+std::vector<Position> MemoryEventLog::LastPositions() const {
+  MutexLock lock(mu_);
+  std::vector<Position> positions;
+  for (const Partition& commits : partitions_) {
+    positions.push_back(commits.empty() ? Position(0) : commits.back().last());
+  }
+  return positions;
+}
+
 std::unique_ptr<LogCursor> MemoryEventLog::Read(PartitionId partition, Position from) const {
   SKALD_CHECK(partition.value() < partition_count());
   size_t index = 0;

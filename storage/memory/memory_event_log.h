@@ -27,6 +27,7 @@ class MemoryEventLog : public EventLog {
 
   absl::Status Append(absl::Span<const StagedCommit> commits) override;
   Position LastPosition(PartitionId partition) const override;
+  std::vector<Position> LastPositions() const override;
   std::unique_ptr<LogCursor> Read(PartitionId partition, Position from) const override;
   uint32_t partition_count() const override { return options_.partition_count; }
   absl::string_view store_id() const override { return options_.store_id; }

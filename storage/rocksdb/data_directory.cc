@@ -89,6 +89,7 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const DataDirectoryOptions& op
                          RocksDbEventLog::Open({.path = options.path + "/log",
                                                 .create_if_missing = options.create_if_missing,
                                                 .partition_count = options.partition_count,
+                                                .store_id = options.store_id,
                                                 .env = options.env}));
   directory.created = log->open_report().created;
   directory.created_at = log->created_at();

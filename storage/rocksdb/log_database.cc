@@ -204,7 +204,7 @@ class Opening {
                     doing));
     log::v1::StoreIdentity& identity = database_->identity;
     identity.set_format_version(kDataFormatVersion);
-    identity.set_store_id(NewStoreId());
+    identity.set_store_id(options_.store_id.empty() ? NewStoreId() : options_.store_id);
     identity.set_partition_count(count);
     identity.set_created_us(NowMicros());
     // Written last: it says that the store is complete. In a table at once, so that damage to a

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/mutex.h"
 #include "base/status_macros.h"
 #include "rocksdb/db.h"
 #include "rocksdb/listener.h"
@@ -180,8 +181,10 @@ struct RocksDbEventLog::State {
   std::string path;
   std::shared_ptr<WriteCounter> counter = std::make_shared<WriteCounter>();
   std::unique_ptr<LogDatabase> database;
-  // By partition. Written by the appending thread, read by any.
+  // By partition. Written by the appending thread, read by any; an append moves all of them at once
+  // for who holds the mutex.
   std::vector<std::atomic<uint64_t>> last_positions;
+  mutable Mutex positions_mu;
   // Owned by the appending thread: the first error, which is final.
   absl::Status broken;
 };
@@ -230,6 +233,7 @@ absl::Status RocksDbEventLog::Append(absl::Span<const StagedCommit> commits) {
   state_->broken = FromRocksDb(state_->database->db->Write(LogWriteOptions(), &batch),
                                "append to the event log");
   SKALD_RETURN_IF_ERROR(state_->broken);
+  MutexLock lock(state_->positions_mu);
   for (const StagedCommit& commit : commits) {
     state_->last_positions[commit.partition.value()].store(commit.last().value(),
                                                            std::memory_order_release);
@@ -240,6 +244,15 @@ absl::Status RocksDbEventLog::Append(absl::Span<const StagedCommit> commits) {
 Position RocksDbEventLog::LastPosition(PartitionId partition) const {
   SKALD_CHECK(partition.value() < partition_count());
   return Position(state_->last_positions[partition.value()].load(std::memory_order_acquire));
+}
+
+std::vector<Position> RocksDbEventLog::LastPositions() const {
+  MutexLock lock(state_->positions_mu);
+  std::vector<Position> positions;
+  for (const std::atomic<uint64_t>& last : state_->last_positions) {
+    positions.push_back(Position(last.load(std::memory_order_relaxed)));
+  }
+  return positions;
 }
 
 std::unique_ptr<LogCursor> RocksDbEventLog::Read(PartitionId partition, Position from) const {

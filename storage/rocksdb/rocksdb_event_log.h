@@ -31,6 +31,8 @@ struct RocksDbEventLogOptions {
   bool create_if_missing = false;
   // Must be what the store was created with; 0 takes that, and 16 for a new store.
   uint32_t partition_count = 0;
+  // Of a new store: 16 bytes. Empty: made up. For a store that takes the place of another.
+  std::string store_id;
   // Memory for one partition's newest commits, and for all of them together.
   size_t write_buffer_bytes = 64 << 20;
   size_t total_write_buffer_bytes = 128 << 20;
@@ -67,6 +69,7 @@ class RocksDbEventLog : public EventLog {
 
   absl::Status Append(absl::Span<const StagedCommit> commits) override;
   Position LastPosition(PartitionId partition) const override;
+  std::vector<Position> LastPositions() const override;
   std::unique_ptr<LogCursor> Read(PartitionId partition, Position from) const override;
   uint32_t partition_count() const override;
   absl::string_view store_id() const override;

@@ -59,6 +59,16 @@ TEST_F(DataDirectoryTest, IsCreatedOnceAndOpenedAgain) {
   EXPECT_GT(directory->created_at.value(), 0);
 }
 
+TEST_F(DataDirectoryTest, MayTakeTheIdOfAnother) {
+  options_.store_id = "0123456789abcdef";
+  for (int i = 0; i < 2; ++i) {
+    auto directory = DataDirectory::Open(options_);
+    ASSERT_OK(directory.status());
+    EXPECT_EQ(std::string(directory->log->store_id()), "0123456789abcdef");
+    options_.store_id = "of an existing one it is not asked for";
+  }
+}
+
 TEST_F(DataDirectoryTest, MissingStoreIsNotFoundAndNotCreated) {
   options_.create_if_missing = false;
   EXPECT_THAT(DataDirectory::Open(options_).status(), StatusIs(absl::StatusCode::kNotFound));

@@ -1,4 +1,5 @@
 // What every EventLog promises, run on each implementation.
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -69,6 +70,28 @@ TEST_P(EventLogContractTest, GivesCommitsBackInOrder) {
   EXPECT_EQ(ReadAll(*log_, kFirst), Expected(of_first));
   EXPECT_EQ(ReadAll(*log_, kSecond), Expected(of_second));
   EXPECT_TRUE(ReadAll(*log_, PartitionId(2)).empty());
+}
+
+// Readers who ask while an append is under way see all of it or nothing.
+TEST_P(EventLogContractTest, LastPositionsAreOfOneMoment) {
+  CommitMaker first(kFirst);
+  CommitMaker second(kSecond);
+  std::atomic<bool> done = false;
+  std::thread reader([&] {
+    while (!done) {
+      const std::vector<Position> last = log_->LastPositions();
+      ASSERT_EQ(last.size(), 4u);
+      ASSERT_EQ(last[kFirst.value()], last[kSecond.value()]);
+      ASSERT_EQ(last[2], Position(0));
+    }
+  });
+  for (int i = 0; i < 200; ++i) {
+    const std::vector<StagedCommit> both = {first.Next(2), second.Next(2)};
+    EXPECT_OK(log_->Append(both));
+  }
+  done = true;
+  reader.join();
+  EXPECT_EQ(log_->LastPositions()[kFirst.value()], first.last());
 }
 
 TEST_P(EventLogContractTest, NothingIsAnAppendToo) {

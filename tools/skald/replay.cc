@@ -28,8 +28,7 @@ std::vector<StateChange> ChangesOf(const std::optional<Json>& before, const Json
   if (!before) return {{"", std::nullopt, after}};
   const Json revision = before->Get("revision");
   const Json update_time = before->Get("update_time");
-  return ChangesBetween(*before,
-                        after.With("revision", revision).With("update_time", update_time));
+  return ChangesBetween(*before, after.With("revision", revision).With("update_time", update_time));
 }
 
 Json StepToJson(const ReplayStep& step, const std::vector<StateChange>& changes) {
@@ -224,7 +223,8 @@ const Verb kReplayVerb = {
     "  skald replay shop/order-1001 --at 5\n"
     "  skald replay shop/order-1001 --at 2026-01-31T08:00:00Z --json | jq .state.status\n"
     "  skald replay shop/order-1001 --all\n\n"
-    "Exits with 0; 1 when there is no such saga or it had not begun then; 2 for a moment that is in\n"
+    "Exits with 0; 1 when there is no such saga or it had not begun then; 2 for a moment that is "
+    "in\n"
     "the future or past the saga's end.",
     Run};
 

@@ -11,7 +11,7 @@
 namespace skald::tools {
 
 struct StateChange {
-  std::string pointer;  // RFC 6901
+  std::string pointer;                // RFC 6901
   std::optional<Json> before, after;  // nothing: it is not there
 };
 

@@ -180,10 +180,9 @@ int Print(Invocation& call, const v1::Saga& saga, const Chain& chain) {
     call.PrintJson(std::move(object).Build());
     return kExitOk;
   }
-  call.PrintLine(absl::StrCat(call.style().Bold(absl::StrCat(saga.namespace_(), "/",
-                                                             saga.saga_id())),
-                              " is ", PaintStatus(saga, call.style()),
-                              saga.has_error() ? ": " + ProblemToLine(saga.error()) : ""));
+  call.PrintLine(absl::StrCat(
+      call.style().Bold(absl::StrCat(saga.namespace_(), "/", saga.saga_id())), " is ",
+      PaintStatus(saga, call.style()), saga.has_error() ? ": " + ProblemToLine(saga.error()) : ""));
   for (size_t i = 0; i < chain.links().size(); ++i) {
     if (i > 0) call.PrintLine("  because");
     PrintLink(call, chain.links()[i]);
@@ -211,9 +210,9 @@ int Run(Invocation& call) {
   grpc::Status status = FetchSaga(call, key, saga);
   if (!status.ok()) return call.Fail(status);
   if (revision > static_cast<int64_t>(saga.revision())) {
-    return call.FailWith(absl::StrCat("there is no event ", revision, ": the saga's last is ",
-                                      saga.revision()),
-                         kExitUsage);
+    return call.FailWith(
+        absl::StrCat("there is no event ", revision, ": the saga's last is ", saga.revision()),
+        kExitUsage);
   }
   const auto is_it = [&](const v1::RecordedEvent& event) {
     if (revision >= 0) return event.revision() == static_cast<uint64_t>(revision);
@@ -239,7 +238,8 @@ const Verb kWhyVerb = {
     "Goes from an event back through its causes to the command from outside that began it. Each\n"
     "link: what happened, what was decided with it, when, by which command, who asked (actor),\n"
     "request id and correlation id. Without --task or --revision: from what made the saga what it\n"
-    "is, that is the event that ended, parked or suspended it, the error it recovers from, or else\n"
+    "is, that is the event that ended, parked or suspended it, the error it recovers from, or "
+    "else\n"
     "its last one.\n\n"
     "With --json one object: links [{event, decided_with, command, actor, request_id,\n"
     "correlation_id, root}], and whole: false when --links cut it short.\n\n"
