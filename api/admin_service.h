@@ -1,6 +1,9 @@
 // skald.v1.AdminService.
 #pragma once
 
+#include <functional>
+
+#include "absl/status/status.h"
 #include "api/context.h"
 #include "api/verify_source.h"
 #include "skald/v1/admin_service.grpc.pb.h"
@@ -16,8 +19,24 @@ class AdminService final : public v1::AdminService::CallbackService {
                                       v1::GetStatusResponse* response) override;
   grpc::ServerWriteReactor<v1::VerifyStoreResponse>* VerifyStore(
       grpc::CallbackServerContext* call, const v1::VerifyStoreRequest* request) override;
+  grpc::ServerUnaryReactor* ListModelStatus(grpc::CallbackServerContext* call,
+                                            const v1::ListModelStatusRequest* request,
+                                            v1::ListModelStatusResponse* response) override;
+  grpc::ServerUnaryReactor* RebuildModel(grpc::CallbackServerContext* call,
+                                         const v1::RebuildModelRequest* request,
+                                         v1::RebuildModelResponse* response) override;
+  grpc::ServerUnaryReactor* ControlRebuild(grpc::CallbackServerContext* call,
+                                           const v1::ControlRebuildRequest* request,
+                                           v1::ControlRebuildResponse* response) override;
+  grpc::ServerUnaryReactor* DropPreviousRows(grpc::CallbackServerContext* call,
+                                             const v1::DropPreviousRowsRequest* request,
+                                             v1::DropPreviousRowsResponse* response) override;
 
  private:
+  // Does a piece of work off gRPC's threads and answers with what it returns.
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* call,
+                                   std::function<absl::Status()> work);
+
   ApiContext& context_;
   Verifier verifier_;
 };

@@ -1,6 +1,7 @@
 #include "api/read_model_service.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,7 +11,9 @@
 #include "api/convert_model.h"
 #include "api/model_read.h"
 #include "api/page_size.h"
+#include "api/pull_stream.h"
 #include "api/stream_token.h"
+#include "api/watch_source.h"
 #include "base/errors.h"
 #include "base/json_order.h"
 #include "base/status_macros.h"
@@ -168,6 +171,12 @@ grpc::ServerUnaryReactor* ReadModelService::CountRows(Call* call,
   if (!status.ok()) return Finished(*call, status);
   return ReadRows<v1::CountRowsRequest, v1::CountRowsResponse>({context_, access_}, *call, *request,
                                                                response, FillCount);
+}
+
+grpc::ServerWriteReactor<v1::WatchRowsResponse>* ReadModelService::WatchRows(
+    Call*, const v1::WatchRowsRequest* request) {
+  return PullStream<v1::WatchRowsResponse>::Open(
+      context_, std::make_unique<WatchSource>(context_, *request));
 }
 
 }  // namespace skald::api

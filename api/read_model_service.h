@@ -22,6 +22,8 @@ class ReadModelService final : public v1::ReadModelService::CallbackService {
                     v1::ListRowsResponse* response) override;
   Reactor* CountRows(Call* call, const v1::CountRowsRequest* request,
                      v1::CountRowsResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchRowsResponse>* WatchRows(
+      Call* call, const v1::WatchRowsRequest* request) override;
 
  private:
   ApiContext& context_;

@@ -13,7 +13,7 @@ namespace {
 constexpr char kPayloadType[] = "skald/ErrorInfo";
 
 // In the order of the enum.
-constexpr std::array<absl::string_view, 31> kReasonNames = {"BAD_REQUEST",
+constexpr std::array<absl::string_view, 33> kReasonNames = {"BAD_REQUEST",
                                                             "DEFINITION_INVALID",
                                                             "DEFINITION_NOT_FOUND",
                                                             "DEFINITION_ALREADY_EXISTS",
@@ -43,6 +43,8 @@ constexpr std::array<absl::string_view, 31> kReasonNames = {"BAD_REQUEST",
                                                             "ROW_NOT_FOUND",
                                                             "QUERY_TOO_LARGE",
                                                             "TOO_MANY_MODELS",
+                                                            "MODEL_REBUILDING",
+                                                            "MODEL_NOT_REBUILDING",
                                                             "INTERNAL"};
 static_assert(kReasonNames.size() == static_cast<size_t>(ErrorReason::kInternal) + 1);
 
@@ -358,6 +360,20 @@ absl::Status RowNotFoundError(absl::string_view model, absl::string_view key) {
                    absl::StrCat("Read model '", model, "' has no row of the key ", key),
                    {.reason = ErrorReason::kRowNotFound,
                     .metadata = {{"model", std::string(model)}, {"key", std::string(key)}}});
+}
+
+absl::Status ModelRebuildingError(absl::string_view model) {
+  return MakeError(absl::StatusCode::kAlreadyExists,
+                   absl::StrCat("Read model '", model, "' is being rebuilt already"),
+                   {.reason = ErrorReason::kModelRebuilding,
+                    .metadata = {{"model", std::string(model)}}});
+}
+
+absl::Status ModelNotRebuildingError(absl::string_view model) {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("Read model '", model, "' is not being rebuilt"),
+                   {.reason = ErrorReason::kModelNotRebuilding,
+                    .metadata = {{"model", std::string(model)}}});
 }
 
 absl::Status ModelWithoutHistoryError(absl::string_view model) {

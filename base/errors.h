@@ -49,6 +49,8 @@ enum class ErrorReason {
   kRowNotFound,
   kQueryTooLarge,
   kTooManyModels,
+  kModelRebuilding,
+  kModelNotRebuilding,
   kInternal,
 };
 
@@ -91,6 +93,7 @@ absl::Status DefinitionAlreadyExistsError(absl::string_view namespace_name, absl
                                           absl::string_view version);
 absl::Status SagaAlreadyExistsError(const SagaKey& key);
 absl::Status RequestIdReusedError(absl::string_view request_id);
+absl::Status ModelRebuildingError(absl::string_view model);
 // FAILED_PRECONDITION
 absl::Status SagaAlreadyEndedError(const SagaKey& key, absl::string_view status);
 absl::Status SagaNotSuspendedError(const SagaKey& key, absl::string_view status);
@@ -100,6 +103,7 @@ absl::Status TaskNotRunningError(const SagaKey& key, absl::string_view task,
                                  absl::string_view detail);
 absl::Status TaskNotParkedError(const SagaKey& key, absl::string_view task,
                                 absl::string_view detail);
+absl::Status ModelNotRebuildingError(absl::string_view model);
 // The model was declared without history, so it is known only as of now.
 absl::Status ModelWithoutHistoryError(absl::string_view model);
 // The model stands still before an event that it cannot fold.

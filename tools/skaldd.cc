@@ -119,8 +119,10 @@ int Serve(const Options& options) {
   absl::StatusOr<std::unique_ptr<runtime::Engine>> engine =
       runtime::Engine::Open(ToEngineOptions(options));
   if (!engine.ok()) return Fail(kExitStore, engine.status().message());
+  api::ServerOptions server_options = ToServerOptions(options);
+  server_options.models = &(*engine)->models();
   absl::StatusOr<std::unique_ptr<api::Server>> server =
-      api::Server::Start(**engine, ToServerOptions(options));
+      api::Server::Start(**engine, std::move(server_options));
   if (!server.ok()) {
     const absl::Status closed = (*engine)->Shutdown();
     if (!closed.ok()) Fail(kExitError, closed.message());

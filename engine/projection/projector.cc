@@ -32,6 +32,13 @@ size_t BytesOf(const ModelDeltas& deltas) {
   return bytes;
 }
 
+// Every watcher looks at what each round brings, so many watchers get fewer, larger rounds.
+Micros PaceOf(size_t watchers, const ProjectorOptions& options) {
+  constexpr size_t kWatchersAtFullPace = 50;
+  const auto slower = static_cast<Micros>(1 + watchers / kWatchersAtFullPace);
+  return std::min(options.pace, options.pace_watched * slower);
+}
+
 bool Covers(absl::Span<const Position> positions, absl::Span<const Position> wanted) {
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (positions[i] < wanted[i]) return false;
@@ -91,7 +98,7 @@ bool Projector::WaitForWork() {
     is_urgent_ = waiting_ > 0 || watchers_ > 0;
     if (swapping_ != nullptr || has_gone_) return true;
     const Micros pace = waiting_ > 0    ? kPaceMin
-                        : watchers_ > 0 ? options_.pace_watched
+                        : watchers_ > 0 ? PaceOf(watchers_, options_)
                                         : options_.pace;
     const Timestamp now = parts_.clock.Now();
     const Timestamp due = After(last_round_, pace);
@@ -404,6 +411,11 @@ uint64_t Projector::AddRoundListener(std::function<void()> listener) {
 void Projector::RemoveRoundListener(uint64_t id) {
   MutexLock lock(mu_);
   listeners_.erase(id);
+}
+
+Cut Projector::PresentCut() const {
+  MutexLock lock(mu_);
+  return cut_;
 }
 
 absl::StatusOr<std::vector<std::shared_ptr<const ModelDeltas>>> Projector::DeltasSince(

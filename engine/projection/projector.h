@@ -37,6 +37,7 @@
 #include "base/mutex.h"
 #include "engine/projection/fold.h"
 #include "engine/projection/fold_pass.h"
+#include "engine/projection/keeper.h"
 #include "engine/projection/model_table.h"
 #include "engine/projection/reader.h"
 #include "storage/event_log.h"
@@ -45,7 +46,7 @@
 namespace skald::projection {
 
 struct ProjectorOptions {
-  // Between rounds while nobody waits, and while someone watches.
+  // Between rounds while nobody waits, and while someone watches; longer the more there are.
   Micros pace = 100 * kMillisecond;
   Micros pace_watched = 2 * kMillisecond;
   uint64_t round_events_max = 20'000;
@@ -83,65 +84,7 @@ struct ProjectorParts {
   std::vector<ComputedModel> computed;
 };
 
-struct RebuildOptions {
-  // Compare with what serves and drop it, instead of swapping it in.
-  bool check_only = false;
-  // At most so many events a second; 0: as fast as it can.
-  uint64_t events_per_second = 0;
-};
-
-// How a rebuild ended.
-struct RebuildResult {
-  uint64_t generation = 0;
-  uint64_t rows = 0;
-  uint64_t events = 0;
-  Micros took = 0;
-  std::string hash;           // of its rows
-  std::string previous_hash;  // of what served at the same cut; empty: another version of the fold, or none
-  Cut cut;
-};
-
-// A model as its operator sees it.
-struct ModelStatus {
-  std::string name;
-  std::string description;
-  bool built_in = true;
-  ModelKind kind = ModelKind::kFolded;
-  // Folded ones: what serves now. 0: none yet, it is being built for the first time.
-  uint64_t generation = 0;
-  uint64_t rows = 0;
-  std::string hash;  // of its rows, hexadecimal
-  Cut cut;
-  uint64_t events_behind = 0;
-  std::optional<Poison> stopped;
-  uint64_t parked = 0;
-  // A rebuild on its way.
-  struct Build {
-    uint64_t generation = 0;
-    uint64_t events_done = 0, events_total = 0;
-    Timestamp started;
-    bool is_paused = false;
-    bool is_check = false;  // to be compared and dropped, not swapped in
-  };
-  std::optional<Build> build;
-  // How its last rebuild ended; nothing: none has since the start.
-  struct EndedBuild {
-    uint64_t generation = 0;
-    absl::StatusOr<RebuildResult> result = absl::UnknownError("");
-  };
-  std::optional<EndedBuild> last_build;
-  // The one that served before, kept until it is dropped; 0: none.
-  uint64_t previous_generation = 0;
-};
-
-// What changed in one model in one round, from one cut to the next.
-struct ModelDeltas {
-  uint64_t generation = 0;
-  Cut before, after;
-  std::vector<RowDelta> rows;
-};
-
-class Projector final : public ModelReader {
+class Projector final : public ModelKeeper {
  public:
   // Reads how far models have come. `models` are those to keep from now on; those that are not among
   // them any more are dropped.
@@ -164,39 +107,24 @@ class Projector final : public ModelReader {
   std::vector<ModelSchema> Schemas() const override;
   absl::StatusOr<std::unique_ptr<ModelRows>> Open(absl::string_view model,
                                                   const OpenOptions& options) override;
-  std::vector<ModelStatus> GetStatus() const;
-  // Events that the model put aside, oldest first.
-  absl::StatusOr<std::vector<Poison>> ParkedEvents(absl::string_view model, size_t count) const;
+  std::vector<ModelStatus> GetStatus() const override;
+  absl::StatusOr<std::vector<Poison>> ParkedEvents(absl::string_view model, size_t count) const override;
 
-  // ---- Watching ----
-  // Rounds follow each other closely while there are any.
-  void AddWatcher();
-  void RemoveWatcher();
-  // Called after each round. Returns an id for RemoveRoundListener, after which it is not called any
-  // more.
-  uint64_t AddRoundListener(std::function<void()> listener);
-  void RemoveRoundListener(uint64_t id);
-  // What changed in a model since a cut, round by round; may be empty. OUT_OF_RANGE: it is too long
-  // ago, or of another generation: read the rows anew.
+  void AddWatcher() override;
+  void RemoveWatcher() override;
+  uint64_t AddRoundListener(std::function<void()> listener) override;
+  void RemoveRoundListener(uint64_t id) override;
+  Cut PresentCut() const override;
   absl::StatusOr<std::vector<std::shared_ptr<const ModelDeltas>>> DeltasSince(
-      absl::string_view model, uint64_t generation, const Cut& cut) const;
+      absl::string_view model, uint64_t generation, const Cut& cut) const override;
 
-  // ---- Rebuilding ----
-  // Begins to build the model anew and returns the generation it will be; GetStatus tells how it goes
-  // and how it ended. NOT_FOUND. ALREADY_EXISTS: it is being rebuilt.
-  absl::StatusOr<uint64_t> StartRebuild(absl::string_view model, const RebuildOptions& options);
-  // FAILED_PRECONDITION: it is not being rebuilt. Likewise below.
-  absl::Status CancelRebuild(absl::string_view model);
-  // As StartRebuild, but blocks until it is swapped in (or compared), or `stopped` says that nobody
-  // waits any more, which ends the rebuild.
+  absl::StatusOr<uint64_t> StartRebuild(absl::string_view model, const RebuildOptions& options) override;
+  absl::Status CancelRebuild(absl::string_view model) override;
   absl::StatusOr<RebuildResult> Rebuild(absl::string_view model, const RebuildOptions& options,
-                                        absl::FunctionRef<bool()> stopped);
-  absl::Status PauseRebuild(absl::string_view model, bool is_paused);
-  // Deletes what served before the last rebuild.
-  absl::Status DropPrevious(absl::string_view model);
-  // Counts the rows' sum anew and compares it with what folding came to. A sentence for each
-  // difference.
-  absl::StatusOr<std::vector<std::string>> CheckRows() const;
+                                        absl::FunctionRef<bool()> stopped) override;
+  absl::Status PauseRebuild(absl::string_view model, bool is_paused) override;
+  absl::Status DropPrevious(absl::string_view model) override;
+  absl::StatusOr<std::vector<std::string>> CheckRows() const override;
 
  private:
   struct Build;

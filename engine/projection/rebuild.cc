@@ -34,10 +34,7 @@ absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::BeginRebuild(
   const auto found = entries_.find(model);
   if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
   Entry& entry = *found->second;
-  if (entry.build != nullptr) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("Read model '", model, "' is being rebuilt already"));
-  }
+  if (entry.build != nullptr) return ModelRebuildingError(model);
   std::vector<RowChange> changes;
   entry.build = std::make_shared<Build>();
   entry.build->generation = NewGeneration(changes);
@@ -74,8 +71,7 @@ absl::StatusOr<Projector::Build*> Projector::FindBuild(absl::string_view model) 
   const auto found = entries_.find(model);
   if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
   if (found->second->build != nullptr) return found->second->build.get();
-  return absl::FailedPreconditionError(
-      absl::StrCat("Read model '", model, "' is not being rebuilt"));
+  return ModelNotRebuildingError(model);
 }
 
 absl::Status Projector::CancelRebuild(absl::string_view model) {

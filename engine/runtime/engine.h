@@ -27,6 +27,7 @@
 #include "engine/audit/auditor.h"
 #include "engine/definition/compile.h"
 #include "engine/partition/reply.h"
+#include "engine/projection/keeper.h"
 #include "engine/projection/projector.h"
 #include "engine/saga/command.h"
 #include "engine/saga/view.h"
@@ -246,7 +247,7 @@ class Engine {
   virtual absl::StatusOr<KeyRotation> RotateAuditKey(std::string reason, std::string actor) = 0;
 
   // Read models. Reading them may block; calls must end before Shutdown.
-  virtual projection::Projector& models() = 0;
+  virtual projection::ModelKeeper& models() = 0;
 
   virtual EngineStatus GetStatus() = 0;
   // Replays the whole log into fresh states and rows and compares them with the live ones, as of

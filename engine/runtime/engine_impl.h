@@ -84,7 +84,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   uint64_t AddLogListener(std::function<void()> grown) override;
   void RemoveLogListener(uint64_t id) override;
   audit::Auditor& auditor() override { return *auditor_; }
-  projection::Projector& models() override { return *projector_; }
+  projection::ModelKeeper& models() override { return *projector_; }
   absl::StatusOr<KeyRotation> RotateAuditKey(std::string reason, std::string actor) override;
   task::Broker& broker() override { return *broker_; }
   EngineStatus GetStatus() override;
@@ -113,7 +113,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   void Send(partition::Message message) override;
   void Acknowledge(PartitionId sender, PartitionId receiver, uint64_t through) override;
   void Deployed(PartitionId partition, const partition::DefinitionPtr& definition) override;
-  void ModelsChanged(const partition::DeployedModelList& models) override { models_.Set(models); }
+  void ModelsChanged(const partition::DeployedModelList& models) override;
 
   // Opening.
   void MakeAuditor();
@@ -149,6 +149,8 @@ class EngineImpl final : public Engine, private partition::Outlet {
 
   // The projector's view of the partitions (engine_models.cc).
   absl::StatusOr<projection::Floor> RaiseFloor(Timestamp floor);
+  // Those that come with the engine, and those that are declared now.
+  std::vector<std::shared_ptr<const projection::Model>> WantedModels() const;
 
   absl::Status VerifyModels(const std::function<bool(const VerifyReport&)>& progress,
                             VerifyReport& report);

@@ -1,10 +1,12 @@
 // How the engine keeps its read models.
 #include <algorithm>
+#include <cstdio>
 #include <future>
 #include <utility>
 
 #include "base/errors.h"
 #include "base/status_macros.h"
+#include "engine/projection/declared_model.h"
 #include "engine/projection/models/built_in.h"
 #include "engine/runtime/engine_impl.h"
 #include "engine/runtime/guarded_done.h"
@@ -30,17 +32,36 @@ absl::Status EngineImpl::MakeProjector() {
       .raise_floor = [this](Timestamp floor) { return RaiseFloor(floor); },
       .on_fatal = [this](const absl::Status& status) { OnFatal(status); },
       .computed = {QueuesModel(*broker_, projector_)}};
-  const projection::ProgramFinder find_program = [this](absl::string_view hash)
-      -> std::shared_ptr<const definition::Program> {
-    const partition::DefinitionPtr definition = catalog_.FindByHash(hash);
-    return definition == nullptr ? nullptr : definition->program;
-  };
-  SKALD_ASSIGN_OR_RETURN(
-      projector_, projection::Projector::Open(options_.projection, std::move(parts),
-                                              projection::BuiltInModels(find_program)));
+  SKALD_ASSIGN_OR_RETURN(projector_, projection::Projector::Open(
+                                         options_.projection, std::move(parts), WantedModels()));
   // Whatever the clock says after the restart, what is folded stays the past.
   for (const auto& partition : partitions_) partition->RaiseFloor(projector_->floor());
   return absl::OkStatus();
+}
+
+std::vector<std::shared_ptr<const projection::Model>> EngineImpl::WantedModels() const {
+  std::vector<std::shared_ptr<const projection::Model>> wanted = projection::BuiltInModels(
+      [this](absl::string_view hash) -> std::shared_ptr<const definition::Program> {
+        const partition::DefinitionPtr definition = catalog_.FindByHash(hash);
+        return definition == nullptr ? nullptr : definition->program;
+      });
+  for (const ModelInfo& info : models_.List()) {
+    const projection::CompiledModel compiled = projection::CompileModel(info.text);
+    if (!compiled.ok()) {
+      // It did when it was deployed; its rows stay away until it is deployed again.
+      std::fprintf(stderr, "skald: read model '%s' cannot be used: %s\n", info.name.c_str(),
+                   std::string(compiled.status().message()).c_str());
+      continue;
+    }
+    wanted.push_back(
+        std::make_shared<const projection::Model>(projection::MakeModel(compiled.declaration)));
+  }
+  return wanted;
+}
+
+void EngineImpl::ModelsChanged(const partition::DeployedModelList& models) {
+  models_.Set(models);
+  if (projector_ != nullptr) projector_->SetModels(WantedModels());
 }
 
 absl::StatusOr<projection::Floor> EngineImpl::RaiseFloor(Timestamp floor) {

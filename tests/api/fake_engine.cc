@@ -181,15 +181,15 @@ void FakeEngine::DeployModel(std::string text, std::string,
 
 void FakeEngine::DropModel(std::string name, std::string, std::string,
                            Done<runtime::LogPosition> done) {
-  const auto gone = std::remove_if(models.begin(), models.end(),
+  const auto gone = std::remove_if(declared.begin(), declared.end(),
                                    [&](const auto& model) { return model.name == name; });
-  if (gone == models.end()) return done(ModelNotFoundError(name));
-  models.erase(gone, models.end());
+  if (gone == declared.end()) return done(ModelNotFoundError(name));
+  declared.erase(gone, declared.end());
   done(runtime::LogPosition{PartitionId(0), Position(9)});
 }
 
 absl::StatusOr<runtime::ModelInfo> FakeEngine::GetModel(absl::string_view name) const {
-  for (const runtime::ModelInfo& model : models) {
+  for (const runtime::ModelInfo& model : declared) {
     if (model.name == name) return model;
   }
   return ModelNotFoundError(name);

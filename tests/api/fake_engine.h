@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "engine/runtime/engine.h"
 #include "storage/memory/memory_event_log.h"
@@ -33,7 +34,9 @@ class FakeEngine final : public runtime::Engine {
   std::vector<runtime::DefinitionInfo> definitions;
   // The answer to the deployment of a read model, and those that are declared.
   std::function<absl::StatusOr<runtime::DeployModelReply>(const std::string& text)> deploy_model;
-  std::vector<runtime::ModelInfo> models;
+  std::vector<runtime::ModelInfo> declared;
+  // What models() gives; calls that reach it need one.
+  projection::ModelKeeper* keeper = nullptr;
   // The answer to a rotation of the audit key, given reason and actor.
   std::function<absl::StatusOr<runtime::KeyRotation>(const std::string& reason,
                                                      const std::string& actor)>
@@ -67,10 +70,10 @@ class FakeEngine final : public runtime::Engine {
   void Deploy(std::string text, std::string actor, Done<runtime::DeployReply> done) override;
   void DeployModel(std::string text, std::string actor,
                    Done<runtime::DeployModelReply> done) override;
-  // Drops one of `models`, at position 9.
+  // Drops one of `declared`, at position 9.
   void DropModel(std::string name, std::string reason, std::string actor,
                  Done<runtime::LogPosition> done) override;
-  std::vector<runtime::ModelInfo> ListModels() const override { return models; }
+  std::vector<runtime::ModelInfo> ListModels() const override { return declared; }
   absl::StatusOr<runtime::ModelInfo> GetModel(absl::string_view name) const override;
   uint64_t AddModelListener(std::function<void()>) override { return 0; }
   void RemoveModelListener(uint64_t) override {}
@@ -100,6 +103,10 @@ class FakeEngine final : public runtime::Engine {
   uint64_t AddLogListener(std::function<void()> grown) override;
   void RemoveLogListener(uint64_t id) override;
   audit::Auditor& auditor() override { return auditor_; }
+  projection::ModelKeeper& models() override {
+    SKALD_CHECK(keeper != nullptr);
+    return *keeper;
+  }
   task::Broker& broker() override { return broker_; }
   runtime::EngineStatus GetStatus() override;
   absl::StatusOr<runtime::VerifyReport> Verify(

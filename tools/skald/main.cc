@@ -24,7 +24,7 @@ absl::Span<const Verb* const> AllVerbs() {
       &kDeployVerb,   &kDefinitionsVerb, &kStartVerb,  &kGetVerb,       &kListVerb,
       &kWatchVerb,    &kHistoryVerb,     &kReplayVerb, &kWhyVerb, &kCancelVerb, &kTerminateVerb, &kSuspendVerb,
       &kResumeVerb,   &kIncidentsVerb,   &kRetryVerb,  &kSkipVerb,      &kResolveVerb,
-      &kCompleteVerb, &kFailVerb,        &kLogVerb,    &kStatusVerb,    &kVerifyVerb,
+      &kCompleteVerb, &kFailVerb,        &kLogVerb,    &kStatusVerb,    &kVerifyVerb, &kRebuildVerb,
       &kAuditVerb,    &kWorkerVerb,      &kCompletionVerb,
   };
   return kVerbs;

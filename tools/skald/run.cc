@@ -131,6 +131,7 @@ int RunWithEngine(Invocation& call, const RunFlags& flags, const std::string& in
       runtime::Engine::Open(std::move(options));
   if (!engine.ok()) return call.FailWith(engine.status().message());
   api::ServerOptions server_options;
+  server_options.models = &(*engine)->models();
   server_options.address = absl::StrCat("unix:", (*folder)->socket());
   absl::StatusOr<std::unique_ptr<api::Server>> server =
       api::Server::Start(**engine, std::move(server_options));

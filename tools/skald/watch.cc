@@ -4,6 +4,7 @@
 #include "tools/skald/fetch_saga.h"
 #include "tools/skald/render.h"
 #include "tools/skald/verbs.h"
+#include "tools/skald/watch_rows.h"
 
 namespace skald::tools {
 
@@ -64,8 +65,17 @@ class Watcher {
 };
 
 int Run(Invocation& call) {
+  std::string model;
+  std::vector<std::string> where;
   call.AddNamespaceFlag();
-  if (auto exit = call.Parse({.words_min = 1, .words_max = 1})) return *exit;
+  call.flags()
+      .Add("model", &model, "MODEL", "Watch the rows of a read model instead of a saga.")
+      .Add("where", &where, "CONDITION", "With --model: only rows that match. May be repeated.");
+  if (auto exit = call.Parse({.words_min = 0, .words_max = 1})) return *exit;
+  if (model.empty() == call.words().empty()) {
+    return call.BadUsage("name one saga, or give --model");
+  }
+  if (!model.empty()) return WatchRows(call, model, where);
   const SagaKey key = call.SagaOf(call.words()[0]);
   v1::Saga saga;
   grpc::Status status = FetchSaga(call, key, saga);
@@ -87,11 +97,15 @@ int Run(Invocation& call) {
 }  // namespace
 
 const Verb kWatchVerb = {
-    "watch", "follow a saga as it goes", "NAMESPACE/SAGA_ID",
+    "watch", "follow a saga, or the rows of a read model", "NAMESPACE/SAGA_ID | --model MODEL",
     "Prints the saga's events as they become durable, and at its end what came of it. Goes on\n"
-    "through restarts of the server.\n\n"
-    "Example:\n"
-    "  skald watch shop/order-1001\n\n"
+    "through restarts of the server.\n"
+    "With --model: the rows that match, as they are and as they change. On a terminal a live table;\n"
+    "else, or with --json, a line {\"key\", \"row\"} a change, `row` null when it is gone, and\n"
+    "{\"reset\": true} when all rows come again.\n\n"
+    "Examples:\n"
+    "  skald watch shop/order-1001\n"
+    "  skald watch --model sagas --where status=running\n\n"
     "Exits with 0 completed, 3 faulted, 4 cancelled; else 1.",
     Run};
 
