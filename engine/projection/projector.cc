@@ -431,7 +431,12 @@ absl::StatusOr<std::vector<std::shared_ptr<const ModelDeltas>>> Projector::Delta
   }
   std::vector<std::shared_ptr<const ModelDeltas>> since;
   for (const auto& deltas : entry.recent) {
-    if (EventsBefore(deltas->after) > events) since.push_back(deltas);
+    if (EventsBefore(deltas->after) <= events) continue;
+    // A cut of an earlier run of the engine, where no round of this one ended.
+    if (EventsBefore(deltas->before) < events) {
+      return absl::OutOfRangeError("no round ended there");
+    }
+    since.push_back(deltas);
   }
   return since;
 }
