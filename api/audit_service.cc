@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "api/convert_common.h"
 #include "api/grpc_status.h"
 #include "api/pull_stream.h"
 #include "base/errors.h"
@@ -192,6 +193,28 @@ grpc::ServerUnaryReactor* AuditService::GetKey(grpc::CallbackServerContext* call
       for (const audit::VerifierKey& key : *keys) response->add_keys(key.ToText());
     }
     reactor->Finish(ToGrpcStatus(keys.status()));
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AuditService::RotateKey(grpc::CallbackServerContext* call,
+                                                  const v1::RotateKeyRequest* request,
+                                                  v1::RotateKeyResponse* response) {
+  if (context_.calls.draining()) return Finished(*call, ServerStoppingError());
+  Violations violations;
+  std::string actor = ActorOf(*call, violations);
+  if (actor.empty()) violations.Add("metadata skald-actor", "must say who rotates the key");
+  violations.CheckNote("reason", request->reason(), Presence::kRequired);
+  if (!violations.empty()) return Finished(*call, violations.ToStatus());
+  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+  pool_.Post([this, reactor, request, response, actor = std::move(actor)]() mutable {
+    const absl::StatusOr<runtime::KeyRotation> rotation =
+        context_.engine.RotateAuditKey(request->reason(), std::move(actor));
+    if (rotation.ok()) {
+      for (const audit::VerifierKey& key : rotation->keys) response->add_keys(key.ToText());
+      SetPosition(rotation->position, *response->mutable_position());
+    }
+    reactor->Finish(ToGrpcStatus(rotation.status()));
   });
   return reactor;
 }

@@ -25,6 +25,9 @@ class AuditService final : public v1::AuditService::CallbackService {
   grpc::ServerUnaryReactor* GetKey(grpc::CallbackServerContext* call,
                                    const v1::GetKeyRequest* request,
                                    v1::GetKeyResponse* response) override;
+  grpc::ServerUnaryReactor* RotateKey(grpc::CallbackServerContext* call,
+                                      const v1::RotateKeyRequest* request,
+                                      v1::RotateKeyResponse* response) override;
 
  private:
   WorkPool pool_;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "api/convert_common.h"
+#include "api/convert_diagnostic.h"
 #include "api/grpc_status.h"
 #include "api/page_size.h"
 #include "api/stream_token.h"
@@ -17,16 +18,6 @@
 
 namespace skald::api {
 namespace {
-
-void SetDiagnostic(const definition::Diagnostic& diagnostic, v1::Diagnostic& proto) {
-  proto.set_severity(diagnostic.severity == definition::Diagnostic::Severity::kError
-                         ? v1::Diagnostic::SEVERITY_ERROR
-                         : v1::Diagnostic::SEVERITY_WARNING);
-  proto.set_line(static_cast<uint32_t>(std::max(0, diagnostic.line)));
-  proto.set_column(static_cast<uint32_t>(std::max(0, diagnostic.column)));
-  proto.set_pointer(diagnostic.pointer);
-  proto.set_message(diagnostic.message);
-}
 
 enum class TextDetail { kWithText, kWithoutText };
 

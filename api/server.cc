@@ -76,7 +76,8 @@ Server::Server(runtime::Engine& engine, ServerOptions options)
       log_service_(context_),
       admin_service_(context_),
       audit_service_(context_),
-      read_model_service_(context_) {}
+      read_model_service_(context_),
+      model_service_(context_) {}
 
 absl::Status Server::Listen() {
   SKALD_RETURN_IF_ERROR(CheckPort(options_.address));
@@ -101,6 +102,7 @@ absl::Status Server::Listen() {
   builder.RegisterService(&admin_service_);
   builder.RegisterService(&audit_service_);
   builder.RegisterService(&read_model_service_);
+  builder.RegisterService(&model_service_);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) {
     return absl::FailedPreconditionError(

@@ -19,6 +19,7 @@
 #include "api/context.h"
 #include "api/definition_service.h"
 #include "api/log_service.h"
+#include "api/model_service.h"
 #include "api/options.h"
 #include "api/read_model_service.h"
 #include "api/saga_service.h"
@@ -64,6 +65,7 @@ class Server {
   AdminService admin_service_;
   AuditService audit_service_;
   ReadModelService read_model_service_;
+  ModelService model_service_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
   bool is_shut_down_ = false;

@@ -36,6 +36,18 @@ void Builder::BuildDocument() {
       parts_.Expression(root_.Get("input").Get("from"), {Site::kWorkflowInput, {}});
   program.output_as = parts_.Expression(root_.Get("output").Get("as"), {Site::kWorkflowOutput, {}});
   program.timeout = parts_.Timeout(root_.Get("timeout"), {Site::kWorkflowOutput, {}});
+  BuildAttributes();
+}
+
+void Builder::BuildAttributes() {
+  const Value attributes =
+      root_.Get("document").Get("metadata").Get("skald").Get("attributes");
+  for (const DocumentMember& member : attributes.members()) {
+    const Value value = attributes.Of(member);
+    if (!IsWholeExpression(value.text())) continue;
+    std::optional<Template> compiled = parts_.Data(value, {Site::kAttribute, {}});
+    if (compiled) draft_.program->attributes.push_back({member.key, *std::move(compiled)});
+  }
 }
 
 void Builder::RefuseUnsupportedParts() {

@@ -34,6 +34,7 @@ class Builder {
 
   // builder.cc
   void BuildDocument();
+  void BuildAttributes();
   void BuildFunctions();
   void BuildWorkflow();
   void RefuseUnsupportedParts();

@@ -89,6 +89,8 @@ void DocumentMetadata(Shape& shape, const Value& value) {
   if (!value.is_object()) return AnyObject(shape, value);
   const Value saga = value.Get("saga");
   if (saga) DocumentSaga(shape, saga);
+  const Value skald = value.Get("skald");
+  if (skald) DocumentSkald(shape, skald);
 }
 
 void DocumentInfo(Shape& shape, const Value& value) {

@@ -74,5 +74,8 @@ void SubscriptionIterator(Shape& shape, const Value& value);
 void TaskSaga(Shape& shape, const Value& task);
 void DocumentSaga(Shape& shape, const Value& value);
 
+// grammar_skald.cc
+void DocumentSkald(Shape& shape, const Value& value);
+
 }  // namespace grammar
 }  // namespace skald::definition

@@ -172,6 +172,15 @@ struct Node {
   bool pivot = false;
 };
 
+// A value that lists and queries of sagas can be filtered and ordered by
+// (document.metadata.skald.attributes). Whoever keeps them evaluates it: `.` and $input are the raw
+// input, $context and $output the saga's (null until there is one), $saga {namespace, id,
+// definition, version}.
+struct Attribute {
+  std::string name;
+  Template value;
+};
+
 struct Program {
   std::string namespace_name;
   std::string name;
@@ -183,6 +192,7 @@ struct Program {
   std::optional<schema::Schema> input_schema, output_schema;
   std::optional<Template> input_from, output_as;
   std::optional<DurationTemplate> timeout;
+  std::vector<Attribute> attributes;  // as written
 
   std::vector<Node> nodes;  // nodes[0] is the root: kDo with reference "/do" and the root's scope
   absl::flat_hash_map<std::string, NodeIndex> by_reference;

@@ -5,6 +5,7 @@
 namespace skald::definition {
 
 std::vector<std::string> VariablesAt(Site site, const Locals& locals) {
+  if (site == Site::kAttribute) return {"input", "context", "output", "saga"};
   std::vector<std::string> names = {"workflow", "runtime"};
   if (site == Site::kWorkflowInput) return names;
   names.emplace_back("context");

@@ -20,6 +20,7 @@ enum class Site : uint8_t {
   kTaskExport,        // export.as
   kUndoIf,            // `if` of a compensation
   kUndoBody,          // its `with`, retry and timeouts
+  kAttribute,         // document.metadata.skald.attributes, which the read side evaluates
 };
 
 // Variables that enclosing tasks bind: the error of a catch, item and index of a loop.

@@ -5,6 +5,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -400,7 +401,7 @@ CompiledModel CompileModel(absl::string_view text) {
 Model MakeModel(std::shared_ptr<const Declaration> declaration) {
   Model model;
   model.schema = declaration->schema;
-  model.version = declaration->hash;
+  model.version = absl::BytesToHexString(declaration->hash);
   model.on_poison = declaration->on_poison;
   model.make_fold = [declaration = std::move(declaration)]() -> std::unique_ptr<ModelFold> {
     return std::make_unique<DeclaredFold>(declaration);

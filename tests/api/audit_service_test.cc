@@ -180,5 +180,35 @@ TEST_F(AuditServiceTest, BadExportsAreRefused) {
   EXPECT_THAT(text, IsEmpty());
 }
 
+TEST_F(AuditServiceTest, ARotationNamesWhoAndWhy) {
+  const std::string name = audit::StoreName(std::string(16, 's'));
+  const std::vector<audit::VerifierKey> keys = {audit::SigningKey::Generate(name).verifier(),
+                                                audit::SigningKey::Generate(name).verifier()};
+  std::string asked;
+  engine_.rotate = [&](const std::string& reason, const std::string& actor) {
+    asked = actor + ": " + reason;
+    return runtime::KeyRotation{.position = {PartitionId(0), Position(8)}, .keys = keys};
+  };
+  const auto rotate = [&](const std::string& actor, const std::string& reason,
+                          v1::RotateKeyResponse& response) {
+    grpc::ClientContext context;
+    if (!actor.empty()) context.AddMetadata("skald-actor", actor);
+    v1::RotateKeyRequest request;
+    request.set_reason(reason);
+    return audit()->RotateKey(&context, request, &response);
+  };
+  v1::RotateKeyResponse response;
+  EXPECT_THAT(rotate("", "yearly", response),
+              EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+  EXPECT_THAT(rotate("ann", "", response),
+              EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+  EXPECT_EQ(asked, "");
+  ASSERT_TRUE(rotate("ann", "yearly", response).ok());
+  EXPECT_EQ(asked, "ann: yearly");
+  ASSERT_EQ(response.keys_size(), 2);
+  EXPECT_EQ(response.keys(0), keys[0].ToText());
+  EXPECT_EQ(response.position().position(), 8u);
+}
+
 }  // namespace
 }  // namespace skald::api

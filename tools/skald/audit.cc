@@ -51,6 +51,10 @@ int WriteOutput(Invocation& call, const AuditFlags& flags, const std::string& te
 
 namespace {
 
+constexpr absl::string_view kRotatedNote =
+    "The first line is the new key: give it to everyone who verifies. The second signs too,\n"
+    "until the next rotation.";
+
 void PrintKeys(Invocation& call, const std::vector<std::string>& keys) {
   for (size_t i = 0; i < keys.size(); ++i) {
     if (call.json()) {
@@ -71,20 +75,45 @@ int KeyOfFolder(Invocation& call, const AuditFlags& flags) {
   std::vector<std::string> lines;
   for (const audit::SigningKey& key : *keys) lines.push_back(key.verifier().ToText());
   PrintKeys(call, lines);
-  if (flags.rotate) {
-    call.Note(
-        "The first line is the new key: give it to everyone who verifies. The second signs too,\n"
-        "until the next rotation.");
-  }
+  if (flags.rotate) call.Note(kRotatedNote);
+  return kExitOk;
+}
+
+}  // namespace
+
+namespace {
+
+int RotateKey(Invocation& call, const AuditFlags& flags) {
+  if (flags.reason.empty()) return call.BadUsage("key rotate needs --reason: it is recorded");
+  v1::RotateKeyRequest request;
+  request.set_reason(flags.reason);
+  grpc::ClientContext context;
+  call.Prepare(context);
+  v1::RotateKeyResponse response;
+  const grpc::Status status =
+      v1::AuditService::NewStub(call.channel())->RotateKey(&context, request, &response);
+  if (!status.ok()) return call.Fail(status);
+  PrintKeys(call, {response.keys().begin(), response.keys().end()});
+  call.Note(kRotatedNote);
   return kExitOk;
 }
 
 }  // namespace
 
 int AuditKey(Invocation& call, const AuditFlags& flags) {
-  if (call.words().size() > 1) return call.BadUsage("key takes no more words");
+  const bool rotates = call.words().size() == 2 && call.words()[1] == "rotate";
+  if (call.words().size() > 1 && !rotates) {
+    return call.BadUsage("after key comes rotate or nothing");
+  }
+  if (rotates && !flags.data_dir.empty()) {
+    return call.BadUsage("key rotate asks the server; without one: key --data-dir FOLDER --rotate");
+  }
+  if (rotates) return RotateKey(call, flags);
   if (!flags.data_dir.empty()) return KeyOfFolder(call, flags);
-  if (flags.rotate) return call.BadUsage("--rotate changes the store's files: it needs --data-dir");
+  if (flags.rotate) {
+    return call.BadUsage(
+        "--rotate changes the store's files: it needs --data-dir; with a server: key rotate");
+  }
   grpc::ClientContext context;
   call.Prepare(context);
   v1::GetKeyResponse response;
@@ -114,7 +143,8 @@ int Run(Invocation& call) {
       .Add("ended", &flags.ended, "verify: fail when the saga had not ended.")
       .Add("events", &flags.events, "verify: also show what is proven, event by event.")
       .Add("data-dir", &flags.data_dir, "FOLDER", "key: of this data directory, without a server.")
-      .Add("rotate", &flags.rotate, "key: make a new key, with --data-dir.");
+      .Add("rotate", &flags.rotate, "key: make a new key, with --data-dir.")
+      .Add("reason", &flags.reason, "TEXT", "key rotate: why; recorded. Required.");
   if (auto exit = call.Parse({.words_min = 1, .words_max = 2})) return *exit;
   const std::string& part = call.words()[0];
   if (part == "checkpoint") return AuditCheckpoint(call, flags);
@@ -128,7 +158,7 @@ int Run(Invocation& call) {
 
 const Verb kAuditVerb = {
     "audit", "prove that the log is what it was",
-    "checkpoint | export NAMESPACE/SAGA_ID | verify BUNDLE --key KEY | key",
+    "checkpoint | export NAMESPACE/SAGA_ID | verify BUNDLE --key KEY | key [rotate]",
     "checkpoint  print a signed checkpoint of every partition's log: keep it where the operator "
     "of\n"
     "            the store cannot change it. With --since also prove, and check, that the log\n"
@@ -140,15 +170,16 @@ const Verb kAuditVerb = {
     "            something was. A bundle is whole if the saga had ended; else it is complete up "
     "to\n"
     "            its last revision. With --events it shows the history, if it is verified.\n"
-    "key         print the public keys: get them once, on a way you trust. With --data-dir\n"
-    "            --rotate make a new one; no restart is needed.\n\n"
+    "key         print the public keys: get them once, on a way you trust.\n"
+    "key rotate  make a new key; who, why and the key are recorded in the log. Without a server:\n"
+    "            key --data-dir FOLDER --rotate, which leaves no record.\n\n"
     "Examples:\n"
     "  skald audit key > store.key\n"
     "  skald audit checkpoint > monday.txt\n"
     "  skald audit checkpoint --since monday.txt --key store.key > tuesday.txt\n"
     "  skald audit export shop/order-1001 --since monday.txt --out order-1001.json\n"
     "  skald audit verify order-1001.json --key store.key --since monday.txt --ended\n"
-    "  skald audit key --data-dir /var/lib/skald --rotate\n\n"
+    "  skald audit key rotate --reason 'every January'\n\n"
     "Exits with 0 when all is proven, 1 when it is not (or a server could not answer), 2 for bad\n"
     "usage or a file that is no bundle, key or checkpoint. docs/audit.md tells what is proven.",
     Run};

@@ -23,6 +23,7 @@ struct AuditFlags {
   bool ended = false;
   bool events = false;
   bool rotate = false;
+  std::string reason;
 };
 
 // The keys of --key: each a verifier key itself, or a file with one a line.

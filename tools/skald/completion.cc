@@ -46,6 +46,8 @@ std::string BashScript() {
       "    COMPREPLY=($(compgen -W \"read follow\" -- \"$current\"))\n"
       "  elif [[ $verb == audit && $COMP_CWORD -eq 2 ]]; then\n"
       "    COMPREPLY=($(compgen -W \"checkpoint export verify key\" -- \"$current\"))\n"
+      "  elif [[ $verb == models && $COMP_CWORD -eq 2 ]]; then\n"
+      "    COMPREPLY=($(compgen -W \"deploy drop list show validate\" -- \"$current\"))\n"
       "  elif [[ $verb == completion ]]; then\n"
       "    COMPREPLY=($(compgen -W \"bash\" -- \"$current\"))\n"
       "  else\n"

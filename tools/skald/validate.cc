@@ -1,6 +1,7 @@
 #include "engine/definition/validate.h"
 
 #include "absl/strings/str_cat.h"
+#include "api/convert_diagnostic.h"
 #include "tools/skald/render.h"
 #include "tools/skald/validate_value.h"
 #include "tools/skald/verbs.h"
@@ -11,13 +12,7 @@ namespace {
 
 v1::Diagnostic ToProto(const definition::Diagnostic& diagnostic) {
   v1::Diagnostic proto;
-  proto.set_severity(diagnostic.severity == definition::Diagnostic::Severity::kError
-                         ? v1::Diagnostic::SEVERITY_ERROR
-                         : v1::Diagnostic::SEVERITY_WARNING);
-  proto.set_line(static_cast<uint32_t>(diagnostic.line));
-  proto.set_column(static_cast<uint32_t>(diagnostic.column));
-  proto.set_pointer(diagnostic.pointer);
-  proto.set_message(diagnostic.message);
+  api::SetDiagnostic(diagnostic, proto);
   return proto;
 }
 

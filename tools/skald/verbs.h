@@ -19,6 +19,7 @@ extern const Verb kHistoryVerb;
 extern const Verb kIncidentsVerb;
 extern const Verb kListVerb;
 extern const Verb kLogVerb;
+extern const Verb kModelsVerb;
 extern const Verb kRebuildVerb;
 extern const Verb kReplayVerb;
 extern const Verb kResolveVerb;

@@ -42,6 +42,10 @@ class MemoryRows : public RowWriter {
     }
     return std::nullopt;
   }
+  absl::Status Scan(absl::string_view, absl::string_view,
+                    absl::FunctionRef<bool(absl::string_view, const Json&)>) override {
+    return absl::UnimplementedError("declared models look rows up by key");
+  }
   void Put(Json row) override {
     ++writes;
     std::string key = EncodeRowKey(schema_, row);

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/sha256.h"
@@ -78,7 +79,7 @@ TEST(DeclaredModelTest, AWholeDeclarationIsReadAsWritten) {
   EXPECT_EQ(declaration.where->expression.text(), R"(.saga.status == "completed")");
 
   const Model model = MakeModel(compiled.declaration);
-  EXPECT_EQ(model.version, declaration.hash);
+  EXPECT_EQ(model.version, absl::BytesToHexString(declaration.hash)) << "kept as text";
   EXPECT_EQ(model.on_poison, PoisonPolicy::kPark);
   EXPECT_NE(model.make_fold(), nullptr);
   EXPECT_EQ(model.schema.name, "customer-orders");
