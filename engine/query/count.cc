@@ -10,7 +10,8 @@ constexpr uint64_t kRowsBetweenChecks = 1'024;
 
 absl::StatusOr<uint64_t> CountRows(const projection::ModelRows& rows, const Filter& filter,
                                    const StopCheck& stop, const PlanOptions& options) {
-  if (filter.empty()) return rows.Count();
+  // Of the past the number is not known: rows are gone through here, where they can be stopped.
+  if (filter.empty() && !options.key_order_only) return rows.Count();
   SKALD_ASSIGN_OR_RETURN(const Plan plan, MakePlan(rows.schema(), filter, Order{}, options));
   PlanScan scan(rows, plan, /*values=*/!plan.is_exact);
   uint64_t count = 0;
