@@ -129,13 +129,12 @@ void SetReadModel(const projection::ModelSchema& schema, v1::ReadModel& proto) {
   proto.set_history(schema.history);
 }
 
-void SetCut(const projection::ModelRows& rows, v1::ReadCut& proto) {
-  const projection::Cut& cut = rows.cut();
+void SetCut(const projection::Cut& cut, uint64_t generation, v1::ReadCut& proto) {
   SetTimestamp(cut.time, *proto.mutable_as_of_time());
   for (size_t i = 0; i < cut.positions.size(); ++i) {
     SetPosition({PartitionId(static_cast<uint32_t>(i)), cut.positions[i]}, *proto.add_positions());
   }
-  proto.set_generation(rows.generation());
+  proto.set_generation(generation);
 }
 
 absl::Status CheckReadOptions(const v1::ReadOptions& proto, uint32_t partition_count) {

@@ -10,7 +10,7 @@
 namespace skald::api {
 
 void SetReadModel(const projection::ModelSchema& schema, v1::ReadModel& proto);
-void SetCut(const projection::ModelRows& rows, v1::ReadCut& proto);
+void SetCut(const projection::Cut& cut, uint64_t generation, v1::ReadCut& proto);
 
 // Options that cannot be meant: both of two that exclude each other.
 absl::Status CheckReadOptions(const v1::ReadOptions& proto, uint32_t partition_count);

@@ -25,15 +25,15 @@ projection::ModelReader& ReaderOf(const ServerOptions& options) {
 
 }  // namespace
 
-ModelAccess::ModelAccess(const ServerOptions& options)
-    : reader_(ReaderOf(options)),
-      reads_max_(options.model_reads_max),
-      pool_(options.model_threads) {}
-
-bool ModelAccess::Begin() {
-  if (under_way_.fetch_add(1, std::memory_order_relaxed) < reads_max_) return true;
+bool BoundedPool::Begin() {
+  if (under_way_.fetch_add(1, std::memory_order_relaxed) < calls_max_) return true;
   End();
   return false;
 }
+
+ModelAccess::ModelAccess(const ServerOptions& options)
+    : reader_(ReaderOf(options)),
+      reads_(options.model_threads, options.model_reads_max),
+      queries_(options.query_threads, options.queries_max) {}
 
 }  // namespace skald::api

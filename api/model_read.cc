@@ -30,7 +30,7 @@ grpc::ServerUnaryReactor* ModelRead::Open(Place place, Timestamp deadline, std::
   read->fill_ = std::move(fill);
   if (!context.calls.Add(read)) {
     read->FinishWith(ServerStoppingError());
-  } else if (!place.access.Begin()) {
+  } else if (!place.access.reads().Begin()) {
     read->FinishWith(ServerOverloadedError("reads of models", kRetryAfter));
   } else {
     read->is_counted_ = true;
@@ -40,7 +40,7 @@ grpc::ServerUnaryReactor* ModelRead::Open(Place place, Timestamp deadline, std::
 }
 
 ModelRead::~ModelRead() {
-  if (is_counted_) access_.End();
+  if (is_counted_) access_.reads().End();
 }
 
 void ModelRead::Drain(Micros) { End(); }
@@ -58,7 +58,7 @@ void ModelRead::OnDone() {
 }
 
 void ModelRead::PostStep() {
-  access_.pool().Post([self = shared_from_this()] { self->Step(); });
+  access_.reads().pool().Post([self = shared_from_this()] { self->Step(); });
 }
 
 void ModelRead::Step() {

@@ -44,7 +44,10 @@ struct ServerOptions {
   // Threads for reads of models, and how many reads may be under way.
   int model_threads = 2;
   int model_reads_max = 256;
-  // The longest that a read of a model computes.
+  // The same of statements of SQL.
+  int query_threads = 2;
+  int queries_max = 32;
+  // The longest that a read of a model, or a statement, computes.
   Micros model_read_time_max = 30 * kSecond;
 };
 

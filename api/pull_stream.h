@@ -40,6 +40,8 @@ class FrameSource {
   virtual void Open(std::function<void()> wake) = 0;
   // Fills the (empty) frame. After NothingNow it is asked again when it has called `wake`.
   virtual Pulled Pull(Response& frame) = 0;
+  // Nobody waits for a frame any more: a Pull under way had better return. From any thread.
+  virtual void Stop() {}
   // Called once, last.
   virtual void Close() = 0;
 };
@@ -52,8 +54,11 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
   using Source = FrameSource<Response>;
 
   // Owned by itself.
-  static PullStream* Open(ApiContext& context, std::unique_ptr<Source> source) {
+  // Pulls on the pool given; without one, on that of all reads.
+  static PullStream* Open(ApiContext& context, std::unique_ptr<Source> source,
+                          WorkPool* pool = nullptr) {
     auto stream = std::make_shared<PullStream>(context, std::move(source));
+    if (pool != nullptr) stream->pool_ = pool;
     stream->self_ = stream;
     if (!context.calls.Add(stream)) {
       stream->End();
@@ -75,7 +80,7 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
   }
 
   PullStream(ApiContext& context, std::unique_ptr<Source> source)
-      : context_(context), source_(std::move(source)) {}
+      : context_(context), pool_(&context.pool), source_(std::move(source)) {}
 
   void Wake() {
     {
@@ -95,20 +100,25 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
 
   // Ends when the frame under way, if any, is written.
   void EndWith(grpc::Status status) {
+    bool is_idle = false;
     {
       MutexLock lock(mutex_);
       if (!is_ending_) {
         is_ending_ = true;
         end_status_ = std::move(status);
       }
-      if (phase_ != Phase::kIdle) return;
-      phase_ = Phase::kFinished;
+      is_idle = phase_ == Phase::kIdle;
+      if (is_idle) phase_ = Phase::kFinished;
     }
-    this->Finish(end_status_);
+    if (is_idle) {
+      this->Finish(end_status_);
+    } else if (source_ != nullptr) {
+      source_->Stop();
+    }
   }
 
   void PostPull() {
-    context_.pool.Post([self = this->shared_from_this()] { self->Step(); });
+    pool_->Post([self = this->shared_from_this()] { self->Step(); });
   }
 
   void Step() {
@@ -166,6 +176,7 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
 
   // Constant after construction.
   ApiContext& context_;
+  WorkPool* pool_;
   const std::unique_ptr<Source> source_;
   std::shared_ptr<PullStream> self_;
   bool is_open_ = false;

@@ -12,6 +12,7 @@
 #include "api/model_read.h"
 #include "api/page_size.h"
 #include "api/pull_stream.h"
+#include "api/query_source.h"
 #include "api/stream_token.h"
 #include "api/watch_source.h"
 #include "base/errors.h"
@@ -86,7 +87,7 @@ absl::Status FillRow(const v1::GetRowRequest& request, const ModelRows& rows, co
                             absl::StrCat("(", absl::StrJoin(request.key(), ", "), ")"));
   }
   response.set_row(row->ToText());
-  SetCut(rows, *response.mutable_cut());
+  SetCut(rows.cut(), rows.generation(), *response.mutable_cut());
   return absl::OkStatus();
 }
 
@@ -113,7 +114,7 @@ absl::Status FillRowPage(const std::string& store_id, const v1::ListRowsRequest&
                          query::ReadPage(rows, filter, plan, cursor, page_options));
   for (std::string& row : page.rows) response.add_rows(std::move(row));
   if (!page.next.empty()) response.set_next_page_token(EncodePageToken(scope, page.next));
-  SetCut(rows, *response.mutable_cut());
+  SetCut(rows.cut(), rows.generation(), *response.mutable_cut());
   return absl::OkStatus();
 }
 
@@ -123,7 +124,7 @@ absl::Status FillCount(const v1::CountRowsRequest& request, const ModelRows& row
   SKALD_ASSIGN_OR_RETURN(const uint64_t count,
                          query::CountRows(rows, filter, stop, PlanOptionsOf(request.options())));
   response.set_count(count);
-  SetCut(rows, *response.mutable_cut());
+  SetCut(rows.cut(), rows.generation(), *response.mutable_cut());
   return absl::OkStatus();
 }
 
@@ -177,6 +178,15 @@ grpc::ServerWriteReactor<v1::WatchRowsResponse>* ReadModelService::WatchRows(
     Call*, const v1::WatchRowsRequest* request) {
   return PullStream<v1::WatchRowsResponse>::Open(
       context_, std::make_unique<WatchSource>(context_, *request));
+}
+
+grpc::ServerWriteReactor<v1::QueryResponse>* ReadModelService::Query(
+    Call* call, const v1::QueryRequest* request) {
+  using Stream = PullStream<v1::QueryResponse>;
+  absl::StatusOr<std::unique_ptr<QuerySource>> source =
+      QuerySource::Make(context_, access_, *request, DeadlineOf(*call));
+  if (!source.ok()) return Stream::Refuse(context_, source.status());
+  return Stream::Open(context_, *std::move(source), &access_.queries().pool());
 }
 
 }  // namespace skald::api

@@ -1,4 +1,5 @@
-// skald.v1.ReadModelService: reads of models, each a ModelRead.
+// skald.v1.ReadModelService: reads of models, each a ModelRead; statements, each a PullStream over
+// a QuerySource.
 #pragma once
 
 #include "api/context.h"
@@ -24,6 +25,8 @@ class ReadModelService final : public v1::ReadModelService::CallbackService {
                      v1::CountRowsResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchRowsResponse>* WatchRows(
       Call* call, const v1::WatchRowsRequest* request) override;
+  grpc::ServerWriteReactor<v1::QueryResponse>* Query(Call* call,
+                                                     const v1::QueryRequest* request) override;
 
  private:
   ApiContext& context_;

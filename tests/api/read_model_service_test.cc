@@ -265,9 +265,90 @@ TEST_F(ReadModelServiceTest, ACallThatIsGivenUpEndsAndItsReadToo) {
   server_->Shutdown(0);
 }
 
+TEST_F(ReadModelServiceTest, AnswersStatementsInFrames) {
+  v1::QueryRequest request;
+  request.set_statement("select id, total from sagas where status = ? order by started limit 2");
+  request.add_parameters("\"faulted\"");
+  grpc::ClientContext context;
+  const auto reader = stub()->Query(&context, request);
+  v1::QueryResponse frame;
+  ASSERT_TRUE(reader->Read(&frame));
+  ASSERT_EQ(frame.columns_size(), 2);
+  EXPECT_EQ(frame.columns(0).name(), "id");
+  EXPECT_EQ(frame.columns(1).type(), "number");
+  EXPECT_THAT(frame.rows(), ElementsAre("[\"s0\",0]", "[\"s3\",0]"));
+  ASSERT_TRUE(frame.has_stats());
+  EXPECT_EQ(frame.stats().rows(), 2u);
+  EXPECT_FALSE(frame.stats().truncated());
+  EXPECT_EQ(frame.stats().sources(0).model(), "sagas");
+  EXPECT_EQ(frame.stats().sources(0).cut().positions(0).position(), 10u);
+  EXPECT_FALSE(reader->Read(&frame));
+  EXPECT_TRUE(reader->Finish().ok());
+}
+
+TEST_F(ReadModelServiceTest, LargeAnswersComeInManyFrames) {
+  v1::QueryRequest request;
+  request.set_statement(
+      "with recursive n(x) as (select 1 union all select x + 1 from n) select x from n");
+  request.set_rows_max(5'000);
+  grpc::ClientContext context;
+  const auto reader = stub()->Query(&context, request);
+  v1::QueryResponse frame;
+  int frames = 0;
+  int rows = 0;
+  bool truncated = false;
+  while (reader->Read(&frame)) {
+    EXPECT_EQ(frame.columns_size(), frames == 0 ? 1 : 0);
+    ++frames;
+    rows += frame.rows_size();
+    truncated = frame.stats().truncated();
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_GE(frames, 5);
+  EXPECT_EQ(rows, 5'000);
+  EXPECT_TRUE(truncated);
+}
+
+TEST_F(ReadModelServiceTest, BadStatementsAreExplained) {
+  v1::QueryRequest request;
+  const auto end = [&] {
+    grpc::ClientContext context;
+    const auto reader = stub()->Query(&context, request);
+    v1::QueryResponse frame;
+    EXPECT_FALSE(reader->Read(&frame));
+    return reader->Finish();
+  };
+  EXPECT_THAT(end(), EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+  request.set_statement("select nowhere from sagas");
+  EXPECT_THAT(end().error_message(), HasSubstr("no such column: nowhere at line 1, column 8"));
+  request.set_statement("select 1");
+  request.add_parameters("{");
+  EXPECT_THAT(end().error_message(), HasSubstr("parameters[0]: is not JSON"));
+  request.clear_parameters();
+  request.set_statement("select hex(zeroblob(900000))");
+  EXPECT_THAT(end(), EndsWith(grpc::StatusCode::RESOURCE_EXHAUSTED, "QUERY_TOO_LARGE"));
+  request.set_statement("select * from sagas");
+  request.mutable_options()->mutable_as_of_time()->set_seconds(1);
+  EXPECT_THAT(end(), EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+}
+
+TEST_F(ReadModelServiceTest, AStatementThatIsGivenUpEnds) {
+  v1::QueryRequest request;
+  request.set_statement(
+      "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n");
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+  const auto reader = stub()->Query(&context, request);
+  v1::QueryResponse frame;
+  EXPECT_FALSE(reader->Read(&frame));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  // Returns when no statement runs any more.
+  server_->Shutdown(0);
+}
+
 class CrowdedReadModelServiceTest : public ReadModelServiceTest {
  protected:
-  CrowdedReadModelServiceTest() { options_.model_reads_max = 0; }
+  CrowdedReadModelServiceTest() { options_.model_reads_max = options_.queries_max = 0; }
 };
 
 TEST_F(CrowdedReadModelServiceTest, TooManyReadsAreRefusedAtOnce) {
@@ -275,6 +356,11 @@ TEST_F(CrowdedReadModelServiceTest, TooManyReadsAreRefusedAtOnce) {
   const grpc::Status status = List(Faulted(), response);
   EXPECT_THAT(status, EndsWith(grpc::StatusCode::RESOURCE_EXHAUSTED, "PARTITION_OVERLOADED"));
   EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(status).has_value());
+  v1::QueryRequest request;
+  request.set_statement("select 1");
+  grpc::ClientContext context;
+  EXPECT_THAT(stub()->Query(&context, request)->Finish(),
+              EndsWith(grpc::StatusCode::RESOURCE_EXHAUSTED, "PARTITION_OVERLOADED"));
 }
 
 }  // namespace
