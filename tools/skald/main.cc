@@ -22,6 +22,7 @@ absl::Span<const Verb* const> AllVerbs() {
       &kValidateVerb, &kEvalVerb,
 #endif
       &kDeployVerb,   &kDefinitionsVerb, &kStartVerb,  &kGetVerb,       &kListVerb,
+      &kRowsVerb,     &kRowVerb,         &kCountVerb,  &kSqlVerb,
       &kWatchVerb,    &kHistoryVerb,     &kReplayVerb, &kWhyVerb, &kCancelVerb, &kTerminateVerb, &kSuspendVerb,
       &kResumeVerb,   &kIncidentsVerb,   &kRetryVerb,  &kSkipVerb,      &kResolveVerb,
       &kCompleteVerb, &kFailVerb,        &kLogVerb,    &kStatusVerb,    &kVerifyVerb, &kRebuildVerb,
