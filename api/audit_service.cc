@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/convert_common.h"
+#include "api/checkpoint_source.h"
 #include "api/grpc_status.h"
 #include "api/pull_stream.h"
 #include "base/errors.h"
@@ -19,12 +20,8 @@ namespace {
 // A frame of an export: some commits.
 constexpr size_t kFrameBytes = 256 << 10;
 
-void SetCheckpoint(const audit::SignedCheckpoint& checkpoint, v1::Checkpoint& proto) {
-  proto.set_partition(checkpoint.partition.value());
-  proto.set_note(checkpoint.note);
-  proto.set_origin(checkpoint.checkpoint.origin);
-  proto.set_size(checkpoint.checkpoint.tree.size);
-  proto.set_root(std::string(checkpoint.checkpoint.tree.root.view()));
+void SetSigned(const audit::SignedCheckpoint& checkpoint, v1::Checkpoint& proto) {
+  SetCheckpoint(checkpoint.partition, checkpoint.checkpoint, checkpoint.note, proto);
 }
 
 // A checkpoint that a client kept. Who signed it is the client's to check: what is proven to it
@@ -36,20 +33,20 @@ struct OldCheckpoint {
 
 absl::StatusOr<OldCheckpoint> ReadOldCheckpoint(const runtime::Engine& engine,
                                                 const std::string& store_name,
-                                                const std::string& text) {
-  constexpr char kField[] = "old_checkpoint";
+                                                const std::string& text,
+                                                absl::string_view field = "old_checkpoint") {
   const auto note = audit::ParseNote(text);
-  if (!note.ok()) return BadRequestError(kField, note.status().message());
+  if (!note.ok()) return BadRequestError(field, note.status().message());
   const auto checkpoint = audit::Checkpoint::Parse(note->text);
-  if (!checkpoint.ok()) return BadRequestError(kField, checkpoint.status().message());
+  if (!checkpoint.ok()) return BadRequestError(field, checkpoint.status().message());
   const auto origin = audit::ParseOrigin(checkpoint->origin);
-  if (!origin.ok()) return BadRequestError(kField, origin.status().message());
+  if (!origin.ok()) return BadRequestError(field, origin.status().message());
   if (origin->store_name != store_name) {
     return BadRequestError(
-        kField, absl::StrCat("is of ", origin->store_name, ", and this store is ", store_name));
+        field, absl::StrCat("is of ", origin->store_name, ", and this store is ", store_name));
   }
   if (origin->partition.value() >= engine.partition_count()) {
-    return BadRequestError(kField, "is of a partition that this store does not have");
+    return BadRequestError(field, "is of a partition that this store does not have");
   }
   return OldCheckpoint{.partition = origin->partition, .size = checkpoint->tree.size};
 }
@@ -68,8 +65,30 @@ absl::Status GetCheckpoints(runtime::Engine& engine, const v1::GetCheckpointRequ
   for (uint32_t id = first; id < end; ++id) {
     SKALD_ASSIGN_OR_RETURN(const audit::SignedCheckpoint checkpoint,
                            engine.auditor().GetCheckpoint(PartitionId(id), stopped));
-    SetCheckpoint(checkpoint, *response.add_checkpoints());
+    SetSigned(checkpoint, *response.add_checkpoints());
   }
+  return absl::OkStatus();
+}
+
+// Between two checkpoints that the client has.
+absl::Status ProveKept(runtime::Engine& engine, const v1::ProveConsistencyRequest& request,
+                       const OldCheckpoint& old, audit::Stopped stopped,
+                       v1::ProveConsistencyResponse& response) {
+  audit::Auditor& auditor = engine.auditor();
+  SKALD_ASSIGN_OR_RETURN(
+      const OldCheckpoint newer,
+      ReadOldCheckpoint(engine, auditor.store_name(), request.new_checkpoint(), "new_checkpoint"));
+  if (newer.partition != old.partition) {
+    return BadRequestError("new_checkpoint", "is of another partition than the old one");
+  }
+  SKALD_ASSIGN_OR_RETURN(
+      const audit::PastConsistency answer,
+      auditor.ProveConsistencyBetween(old.partition, old.size, newer.size, stopped));
+  SetCheckpoint(
+      old.partition,
+      {.origin = audit::OriginOf(auditor.store_name(), old.partition), .tree = answer.tree},
+      request.new_checkpoint(), *response.mutable_checkpoint());
+  for (const audit::Hash& hash : answer.path) response.add_path(std::string(hash.view()));
   return absl::OkStatus();
 }
 
@@ -78,9 +97,10 @@ absl::Status Prove(runtime::Engine& engine, const v1::ProveConsistencyRequest& r
   audit::Auditor& auditor = engine.auditor();
   SKALD_ASSIGN_OR_RETURN(const OldCheckpoint old,
                          ReadOldCheckpoint(engine, auditor.store_name(), request.old_checkpoint()));
+  if (!request.new_checkpoint().empty()) return ProveKept(engine, request, old, stopped, response);
   SKALD_ASSIGN_OR_RETURN(const audit::ConsistencyAnswer answer,
                          auditor.ProveConsistency(old.partition, old.size, stopped));
-  SetCheckpoint(answer.checkpoint, *response.mutable_checkpoint());
+  SetSigned(answer.checkpoint, *response.mutable_checkpoint());
   for (const audit::Hash& hash : answer.proof.path) response.add_path(std::string(hash.view()));
   return absl::OkStatus();
 }
@@ -159,6 +179,22 @@ grpc::ServerUnaryReactor* AuditService::GetCheckpoint(grpc::CallbackServerContex
     reactor->Finish(ToGrpcStatus(status));
   });
   return reactor;
+}
+
+grpc::ServerUnaryReactor* AuditService::ListCheckpoints(grpc::CallbackServerContext* call,
+                                                        const v1::ListCheckpointsRequest* request,
+                                                        v1::ListCheckpointsResponse* response) {
+  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+  pool_.Post([this, reactor, request, response] {
+    reactor->Finish(ToGrpcStatus(api::ListCheckpoints(context_, *request, *response)));
+  });
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::WatchCheckpointsResponse>* AuditService::WatchCheckpoints(
+    grpc::CallbackServerContext*, const v1::WatchCheckpointsRequest* request) {
+  return PullStream<v1::WatchCheckpointsResponse>::Open(
+      context_, std::make_unique<CheckpointSource>(context_, *request));
 }
 
 grpc::ServerUnaryReactor* AuditService::ProveConsistency(grpc::CallbackServerContext* call,

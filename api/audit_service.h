@@ -17,6 +17,11 @@ class AuditService final : public v1::AuditService::CallbackService {
   grpc::ServerUnaryReactor* GetCheckpoint(grpc::CallbackServerContext* call,
                                           const v1::GetCheckpointRequest* request,
                                           v1::GetCheckpointResponse* response) override;
+  grpc::ServerUnaryReactor* ListCheckpoints(grpc::CallbackServerContext* call,
+                                            const v1::ListCheckpointsRequest* request,
+                                            v1::ListCheckpointsResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchCheckpointsResponse>* WatchCheckpoints(
+      grpc::CallbackServerContext* call, const v1::WatchCheckpointsRequest* request) override;
   grpc::ServerUnaryReactor* ProveConsistency(grpc::CallbackServerContext* call,
                                              const v1::ProveConsistencyRequest* request,
                                              v1::ProveConsistencyResponse* response) override;

@@ -89,6 +89,8 @@ Pulled VerifySource::Pull(v1::VerifyStoreResponse& frame) {
   frame.set_running_sagas(report.running);
   frame.set_suspended_sagas(report.suspended);
   frame.set_rows(report.rows);
+  frame.set_audit_leaves(report.leaves);
+  frame.set_checkpoints(report.checkpoints);
   for (const std::string& difference : report.differences) frame.add_differences(difference);
   frame.set_done(news.is_done);
   is_told_ = news.is_done;

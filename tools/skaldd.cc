@@ -46,6 +46,7 @@ struct Options {
   int64_t credit_max = 10'000;
   absl::Duration lease = absl::Seconds(30);
   absl::Duration grace = absl::Seconds(10);
+  absl::Duration checkpoint_interval = absl::Seconds(60);
   bool in_memory = false;
 };
 
@@ -54,6 +55,9 @@ constexpr uint32_t kNewStorePartitions = 16;
 constexpr absl::Duration kLeaseMin = absl::Milliseconds(10);
 constexpr absl::Duration kLeaseMax = absl::Hours(24);
 constexpr absl::Duration kGraceMax = absl::Hours(1);
+// Each costs a signature and a write; kept ones are not for years.
+constexpr absl::Duration kCheckpointIntervalMin = absl::Milliseconds(10);
+constexpr absl::Duration kCheckpointIntervalMax = absl::Hours(24);
 
 void AddFlags(Flags& flags, Options& options) {
   flags.Add("data-dir", &options.data_dir, "FOLDER", "Where the store is; made if missing.")
@@ -75,6 +79,8 @@ void AddFlags(Flags& flags, Options& options) {
            1'000'000)
       .Add("lease", &options.lease, "DURATION",
            "How long a task stays with a worker that is silent.")
+      .Add("checkpoint-interval", &options.checkpoint_interval, "DURATION",
+           "How often checkpoints of what has grown are signed and kept; 0: never.")
       .Add("grace", &options.grace, "DURATION", "On SIGTERM, how long workers may still answer.");
 }
 
@@ -89,6 +95,7 @@ runtime::EngineOptions ToEngineOptions(const Options& options) {
   engine.saga_bytes_max = static_cast<size_t>(options.saga_bytes);
   engine.free_bytes_soft = static_cast<uint64_t>(options.free_soft);
   engine.free_bytes_hard = static_cast<uint64_t>(options.free_hard);
+  engine.checkpoint_interval = absl::ToInt64Microseconds(options.checkpoint_interval);
   engine.broker.lease = absl::ToInt64Microseconds(options.lease);
   engine.broker.credit_max = static_cast<uint32_t>(options.credit_max);
   return engine;
@@ -165,6 +172,11 @@ int Main(const std::vector<std::string>& arguments) {
   }
   if (options.lease < kLeaseMin || options.lease > kLeaseMax) {
     return Fail(kExitUsage, "--lease must be from 10ms to 24h");
+  }
+  if (options.checkpoint_interval != absl::ZeroDuration() &&
+      (options.checkpoint_interval < kCheckpointIntervalMin ||
+       options.checkpoint_interval > kCheckpointIntervalMax)) {
+    return Fail(kExitUsage, "--checkpoint-interval must be 0, or from 10ms to 24h");
   }
   if (options.grace > kGraceMax) return Fail(kExitUsage, "--grace must be at most 1h");
   return Serve(options);

@@ -18,9 +18,9 @@ auto ReaderOf(TileTree& tree) {
   return [&tree](uint32_t level, uint64_t index) { return tree.Subtree(level, index); };
 }
 
-absl::Status SizeError(uint64_t old_size, uint64_t size) {
-  return BadRequestError("old_checkpoint",
-                         absl::StrCat("is of ", old_size, " commits, but the log has ", size,
+absl::Status SizeError(absl::string_view field, uint64_t wanted, uint64_t size) {
+  return BadRequestError(field,
+                         absl::StrCat("is of ", wanted, " commits, but the log has ", size,
                                       ": it lost commits, or the checkpoint is not of this log"));
 }
 
@@ -42,6 +42,35 @@ absl::Status Auditor::CheckLog() {
     SKALD_RETURN_IF_ERROR(Load(tree, PartitionId(id)));
   }
   return absl::OkStatus();
+}
+
+absl::Status Auditor::CheckKept(PartitionId partition, const TreeHead& kept) {
+  PartitionTree& tree = TreeOf(partition);
+  MutexLock lock(tree.mu);
+  SKALD_RETURN_IF_ERROR(Load(tree, partition));
+  const auto never = [] { return false; };
+  if (kept.size > tree.tree.size()) SKALD_RETURN_IF_ERROR(Follow(tree, partition, never));
+  if (kept.size > tree.tree.size()) {
+    return LogCorruptError(
+        partition, log_.LastPosition(partition).Next(),
+        absl::StrCat("a checkpoint of ", kept.size,
+                     " commits was signed and kept, but the log has ", tree.tree.size(),
+                     ": it lost its end. Restore it from a backup; to go on ",
+                     "knowingly without the lost events, delete the views and put ",
+                     "audit_checkpoints* away. Auditors will see it as a rollback"));
+  }
+  SKALD_ASSIGN_OR_RETURN(Hash root, RootAt(kept.size, ReaderOf(tree.tree)));
+  if (root == kept.root) return absl::OkStatus();
+  // Rows are derived: what is wrong with them is mended from the log.
+  SKALD_RETURN_IF_ERROR(tree.tree.Clear());
+  SKALD_RETURN_IF_ERROR(Follow(tree, partition, never));
+  SKALD_ASSIGN_OR_RETURN(root, RootAt(kept.size, ReaderOf(tree.tree)));
+  if (root == kept.root) return absl::OkStatus();
+  return LogCorruptError(
+      partition, Position(1),
+      absl::StrCat("its first ", kept.size, " commits are not those of the checkpoint that was ",
+                   "signed and kept: they were changed, or audit_checkpoints is of another log. ",
+                   "Restore the data directory from a backup"));
 }
 
 // ---- Following the log ----
@@ -121,13 +150,35 @@ absl::StatusOr<ConsistencyAnswer> Auditor::ProveConsistency(PartitionId partitio
   MutexLock lock(tree.mu);
   SKALD_RETURN_IF_ERROR(Follow(tree, partition, stopped));
   const uint64_t size = tree.tree.size();
-  if (old_size > size) return SizeError(old_size, size);
+  if (old_size > size) return SizeError("old_checkpoint", old_size, size);
   ConsistencyAnswer answer;
   SKALD_ASSIGN_OR_RETURN(answer.checkpoint, Sign(tree, partition));
   const auto reader = ReaderOf(tree.tree);
   SKALD_ASSIGN_OR_RETURN(const Hash old_root, RootAt(old_size, reader));
   answer.proof.old_tree = {.size = old_size, .root = old_root};
   SKALD_ASSIGN_OR_RETURN(answer.proof.path, audit::ProveConsistency(old_size, size, reader));
+  return answer;
+}
+
+absl::StatusOr<PastConsistency> Auditor::ProveConsistencyBetween(PartitionId partition,
+                                                                 uint64_t old_size,
+                                                                 uint64_t new_size,
+                                                                 Stopped stopped) {
+  PartitionTree& tree = TreeOf(partition);
+  MutexLock lock(tree.mu);
+  SKALD_RETURN_IF_ERROR(Follow(tree, partition, stopped));
+  const uint64_t size = tree.tree.size();
+  if (new_size > size) return SizeError("new_checkpoint", new_size, size);
+  if (old_size > new_size) {
+    return BadRequestError(
+        "old_checkpoint",
+        absl::StrCat("is of ", old_size, " commits, more than the new one's ", new_size));
+  }
+  const auto reader = ReaderOf(tree.tree);
+  PastConsistency answer;
+  SKALD_ASSIGN_OR_RETURN(const Hash root, RootAt(new_size, reader));
+  answer.tree = {.size = new_size, .root = root};
+  SKALD_ASSIGN_OR_RETURN(answer.path, audit::ProveConsistency(old_size, new_size, reader));
   return answer;
 }
 

@@ -54,6 +54,12 @@ struct ConsistencyAnswer {
   BundleConsistency proof;
 };
 
+// That one tree of the past continues another.
+struct PastConsistency {
+  TreeHead tree;  // the newer one, as the log has it
+  std::vector<Hash> path;
+};
+
 struct ExportRequest {
   SagaKey saga;
   PartitionId partition;
@@ -97,9 +103,13 @@ class Auditor {
   Auditor(const storage::EventLog& log, storage::Views& views, KeyReader keys);
   ~Auditor();
 
-  // DATA_LOSS when the log ends before what a tree covers: it lost its end, and perhaps what was under a
-  // signed checkpoint. For the start of an engine.
+  // DATA_LOSS when the log ends before what a tree covers: it lost its end, and perhaps what was
+  // under a signed checkpoint. For the start of an engine.
   absl::Status CheckLog();
+
+  // DATA_LOSS when the log does not continue a checkpoint of the partition that was kept: it ends
+  // before it, or is another. For the start of an engine; hashes what the tree does not have yet.
+  absl::Status CheckKept(PartitionId partition, const TreeHead& kept);
 
   // Of the partition's tree up to its last durable commit. Precondition of all: the partition
   // exists.
@@ -109,6 +119,9 @@ class Auditor {
   // INVALID_ARGUMENT when the log has fewer: then it lost some, or the size is not of this log.
   absl::StatusOr<ConsistencyAnswer> ProveConsistency(PartitionId partition, uint64_t old_size,
                                                      Stopped stopped);
+  // The proof between two trees of the past, with the head of the newer one. Errors as above.
+  absl::StatusOr<PastConsistency> ProveConsistencyBetween(PartitionId partition, uint64_t old_size,
+                                                          uint64_t new_size, Stopped stopped);
 
   // A new checkpoint and the saga's commits, proven in it. Errors as ProveConsistency.
   // Precondition: the request's commits are durable, and there is at least one.

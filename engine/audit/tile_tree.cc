@@ -110,7 +110,9 @@ absl::Status TileTree::Clear() {
   const std::string prefix = storage::KeyBuilder(storage::Table::kAuditTree, partition_).Build();
   std::vector<storage::RowChange> rows;
   SKALD_RETURN_IF_ERROR(views_.Scan(prefix, storage::PrefixEnd(prefix),
-                                    [&rows](absl::string_view key, absl::string_view) {
+                                    [&](absl::string_view key, absl::string_view) {
+                                      // Other rows of the table do not follow from the log.
+                                      if (key[prefix.size()] > kPositionsKind) return false;
                                       rows.push_back({std::string(key), std::nullopt});
                                       return true;
                                     }));

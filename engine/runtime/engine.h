@@ -25,6 +25,7 @@
 #include "absl/types/span.h"
 #include "base/ids.h"
 #include "engine/audit/auditor.h"
+#include "engine/audit/checkpoint_journal.h"
 #include "engine/definition/compile.h"
 #include "engine/partition/reply.h"
 #include "engine/projection/keeper.h"
@@ -51,6 +52,7 @@ struct EngineOptions {
   size_t saga_bytes_max = 8 << 20;       // of one saga's state
   uint64_t free_bytes_soft = 512 << 20;  // under it Start and Deploy are refused
   uint64_t free_bytes_hard = 64 << 20;   // under it everything but reads is refused
+  Micros checkpoint_interval = 0;        // between checkpoints that are signed and kept; 0: none
   task::BrokerOptions broker;
   projection::ProjectorOptions projection;
   definition::DefinitionLimits definition_limits;
@@ -156,6 +158,8 @@ struct EngineStatus {
 struct VerifyReport {
   uint64_t commits = 0, events = 0, sagas = 0, rows = 0;
   uint64_t ended = 0, running = 0, suspended = 0;
+  uint64_t leaves = 0;       // of audit trees, made anew
+  uint64_t checkpoints = 0;  // kept ones, compared with the trees
   // Differences between replayed and live state, at most 100, each a sentence. Empty: equal.
   std::vector<std::string> differences;
 };
@@ -249,9 +253,13 @@ class Engine {
   // Read models. Reading them may block; calls must end before Shutdown.
   virtual projection::ModelKeeper& models() = 0;
 
+  // Checkpoints that were signed on schedule and kept.
+  virtual audit::CheckpointJournal& checkpoints() = 0;
+
   virtual EngineStatus GetStatus() = 0;
-  // Replays the whole log into fresh states and rows and compares them with the live ones, as of
-  // one moment. Stops with CANCELLED when `progress` says false.
+  // Replays the whole log into fresh states, rows and audit trees and compares them with the live
+  // ones, as of one moment, and the trees with the checkpoints that were kept. Stops with CANCELLED
+  // when `progress` says false.
   virtual absl::StatusOr<VerifyReport> Verify(
       std::function<bool(const VerifyReport&)> progress) = 0;
 

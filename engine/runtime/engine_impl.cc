@@ -75,6 +75,7 @@ absl::Status EngineImpl::Start() {
   SKALD_RETURN_IF_ERROR(OpenStore());
   MakeAuditor();
   SKALD_RETURN_IF_ERROR(auditor_->CheckLog());
+  SKALD_RETURN_IF_ERROR(OpenJournal());
   task::BrokerOptions broker = options_.broker;
   broker.quiesced = [this](const saga::TaskToken& token, bool never_dispatched) {
     saga::Command command;
@@ -147,6 +148,27 @@ void EngineImpl::MakeAuditor() {
       std::make_unique<audit::Auditor>(*log_, *views_, [path] { return audit::ReadKeyFile(path); });
 }
 
+absl::Status EngineImpl::OpenJournal() {
+  audit::CheckpointJournalOptions options;
+  options.store_name = auditor_->store_name();
+  if (options_.data_dir.empty()) {
+    options.file_bytes_max = 1 << 20;  // of memory
+  } else {
+    options.path = options_.data_dir + "/audit_checkpoints";
+  }
+  std::vector<std::string> notices;
+  SKALD_ASSIGN_OR_RETURN(journal_, audit::CheckpointJournal::Open(std::move(options), &notices));
+  for (const std::string& notice : notices) std::fprintf(stderr, "skald: %s\n", notice.c_str());
+  keeper_ = std::make_unique<audit::CheckpointKeeper>(
+      audit::CheckpointKeeperParts{.log = *log_,
+                                   .views = *views_,
+                                   .auditor = *auditor_,
+                                   .journal = *journal_,
+                                   .clock = *clock_},
+      options_.checkpoint_interval);
+  return keeper_->CheckKept();
+}
+
 void EngineImpl::MakePartitions() {
   const uint32_t count = partition_count_ = log_->partition_count();
   figures_ = std::vector<Figures>(count);
@@ -215,6 +237,7 @@ void EngineImpl::StartThreads() {
   for (const auto& thread : threads_) thread->Start();
   projector_->Start();
   ticker_ = std::thread([this] { RunTicker(); });
+  keeper_->Start();
 }
 
 // ---- Commands ----

@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "engine/audit/checkpoint_keeper.h"
 #include "engine/partition/outlet.h"
 #include "engine/partition/partition.h"
 #include "engine/projection/projector.h"
@@ -86,6 +87,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   audit::Auditor& auditor() override { return *auditor_; }
   projection::ModelKeeper& models() override { return *projector_; }
   absl::StatusOr<KeyRotation> RotateAuditKey(std::string reason, std::string actor) override;
+  audit::CheckpointJournal& checkpoints() override { return *journal_; }
   task::Broker& broker() override { return *broker_; }
   EngineStatus GetStatus() override;
   absl::StatusOr<VerifyReport> Verify(
@@ -117,6 +119,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
 
   // Opening.
   void MakeAuditor();
+  absl::Status OpenJournal();
   absl::Status OpenStore();
   void MakePartitions();
   absl::Status RecoverAll();
@@ -179,6 +182,8 @@ class EngineImpl final : public Engine, private partition::Outlet {
 
   ProgramCache programs_;
   std::unique_ptr<audit::Auditor> auditor_;
+  std::unique_ptr<audit::CheckpointJournal> journal_;
+  std::unique_ptr<audit::CheckpointKeeper> keeper_;
   DefinitionCatalog catalog_;
   ModelCatalog models_;
   Mutex rotation_mu_;  // held while the audit key is rotated

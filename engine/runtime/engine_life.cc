@@ -72,6 +72,7 @@ absl::Status EngineImpl::Shutdown() {
   projector_->Stop();
   serving_ = false;
   closing_ = true;
+  keeper_->Stop();
   const absl::Status why = PartitionNotServingError(PartitionId(0), "the engine is stopping");
   for (const auto& partition : partitions_) {
     ThreadOf(partition->id()).Post([&each = *partition, why] { each.Close(why); });
@@ -91,6 +92,7 @@ absl::Status EngineImpl::Shutdown() {
 }
 
 void EngineImpl::StopThreads() {
+  if (keeper_ != nullptr) keeper_->Stop();
   {
     MutexLock lock(mu_);
     stopping_ = true;

@@ -12,6 +12,7 @@
 #include "engine/partition/rows.h"
 #include "engine/runtime/engine_impl.h"
 #include "engine/runtime/guarded_done.h"
+#include "engine/runtime/verify_audit.h"
 #include "storage/memory/memory_views.h"
 
 namespace skald::runtime {
@@ -159,7 +160,7 @@ absl::StatusOr<std::vector<ComparableRow>> ComparableRows(const storage::ViewSna
 absl::Status VerifyPartition(const CapturedRows& captured, const storage::EventLog& log,
                              partition::ProgramSource& programs,
                              const std::function<bool(const VerifyReport&)>& progress,
-                             VerifyReport& report) {
+                             VerifyReport& report, AuditCheck* audit) {
   storage::MemoryViews views;
   partition::Fold fold({.partition = captured.partition}, views, programs);
   const auto seal = [&]() -> absl::Status {
@@ -171,6 +172,7 @@ absl::Status VerifyPartition(const CapturedRows& captured, const storage::EventL
   const auto cursor = log.Read(captured.partition, Position(1));
   for (; fold.last_position() < captured.position && cursor->Valid(); cursor->Next()) {
     SKALD_RETURN_IF_ERROR(fold.Replay(cursor->record()));
+    if (audit != nullptr) SKALD_RETURN_IF_ERROR(audit->Add(cursor->record()));
     ++report.commits;
     if (fold.unsealed_events() >= kSealEvents) SKALD_RETURN_IF_ERROR(seal());
   }
@@ -186,7 +188,7 @@ absl::Status VerifyPartition(const CapturedRows& captured, const storage::EventL
                          ComparableRows(*captured.rows, captured.partition, fold.last_time()));
   SKALD_RETURN_IF_ERROR(CountSagas(replayed, report));
   Compare(replayed, live, report);
-  return absl::OkStatus();
+  return audit == nullptr ? absl::OkStatus() : audit->Finish(report);
 }
 
 // ---- The engine's side ----
@@ -195,6 +197,9 @@ absl::StatusOr<VerifyReport> EngineImpl::Verify(
     std::function<bool(const VerifyReport&)> progress) {
   using Rows = CapturedRows;
   SKALD_RETURN_IF_ERROR(CheckServing(PartitionId(0)));
+  VerifyReport report;
+  // Before the rows: what was kept by now is durable in each partition's rows that follow.
+  const KeptCheckpoints kept = ReadKept(*journal_, *auditor_, report);
   std::vector<std::promise<absl::StatusOr<Rows>>> promises(partitions_.size());
   for (size_t i = 0; i < partitions_.size(); ++i) {
     const PartitionId id(static_cast<uint32_t>(i));
@@ -216,10 +221,10 @@ absl::StatusOr<VerifyReport> EngineImpl::Verify(
   // All of them first: the partitions' rows are then as of about the same moment.
   std::vector<absl::StatusOr<Rows>> captured;
   for (auto& promise : promises) captured.push_back(promise.get_future().get());
-  VerifyReport report;
   for (absl::StatusOr<Rows>& rows : captured) {
     SKALD_RETURN_IF_ERROR(rows.status());
-    SKALD_RETURN_IF_ERROR(VerifyPartition(*rows, *log_, programs_, progress, report));
+    AuditCheck audit(rows->partition, *rows->rows, kept);
+    SKALD_RETURN_IF_ERROR(VerifyPartition(*rows, *log_, programs_, progress, report, &audit));
     rows->rows.reset();
   }
   SKALD_RETURN_IF_ERROR(VerifyModels(progress, report));

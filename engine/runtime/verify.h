@@ -23,12 +23,14 @@ struct CapturedRows {
   std::unique_ptr<storage::ViewSnapshot> rows;
 };
 
-// Replays the partition's log through captured.position and adds what it finds to `report`. Calls
-// `progress` from time to time.
+class AuditCheck;
+
+// Replays the partition's log through captured.position and adds what it finds to `report`. Shows
+// each commit to `audit` too, if there is one. Calls `progress` from time to time.
 absl::Status VerifyPartition(const CapturedRows& captured, const storage::EventLog& log,
                              partition::ProgramSource& programs,
                              const std::function<bool(const VerifyReport&)>& progress,
-                             VerifyReport& report);
+                             VerifyReport& report, AuditCheck* audit = nullptr);
 
 // A row as it is compared. Rows that say the same in more ways than one are brought to one form:
 // positions of a saga's commits, which are packed by the accident of seals, become one row; what

@@ -103,6 +103,80 @@ TEST_F(AuditServiceTest, ConsistencyIsProven) {
   EXPECT_TRUE(audit::VerifyConsistency(old_checkpoint->tree, opened->tree, path));
 }
 
+TEST_F(AuditServiceTest, ConsistencyOfTwoKeptOnesIsProven) {
+  Append(kSaga, 3);
+  const std::string old_note = NoteOf(1);
+  Append(kSaga, 4);
+  const std::string new_note = NoteOf(1);
+  Append(kSaga, 5);
+  v1::ProveConsistencyRequest request;
+  request.set_old_checkpoint(old_note);
+  request.set_new_checkpoint(new_note);
+  v1::ProveConsistencyResponse response;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(audit()->ProveConsistency(&context, request, &response).ok());
+  }
+  EXPECT_EQ(response.checkpoint().size(), 7u);
+  EXPECT_EQ(response.checkpoint().note(), new_note);
+  const auto older = audit::OpenCheckpoint(old_note, Keys());
+  const auto newer = audit::OpenCheckpoint(new_note, Keys());
+  ASSERT_TRUE(older.ok() && newer.ok());
+  std::vector<audit::Hash> path;
+  for (const std::string& hash : response.path()) path.push_back(audit::Hash::FromBytes(hash));
+  EXPECT_TRUE(audit::VerifyConsistency(older->tree, newer->tree, path));
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+           {new_note, old_note}, {old_note, NoteOf(0)}, {old_note, "nonsense"}}) {
+    request.set_old_checkpoint(from);
+    request.set_new_checkpoint(to);
+    grpc::ClientContext context;
+    EXPECT_THAT(audit()->ProveConsistency(&context, request, &response),
+                EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+  }
+}
+
+TEST_F(AuditServiceTest, KeptCheckpointsAreListedAndWatched) {
+  const auto keep = [this](uint32_t partition, uint64_t size) {
+    const audit::SigningKey key = audit::SigningKey::Generate(engine_.auditor().store_name());
+    const audit::Checkpoint checkpoint{
+        .origin = audit::OriginOf(engine_.auditor().store_name(), PartitionId(partition)),
+        .tree = {.size = size, .root = audit::Digest("root")}};
+    const audit::NewCheckpoint kept{PartitionId(partition), checkpoint,
+                                    audit::SignNote(checkpoint.ToText(), {key})};
+    ASSERT_TRUE(engine_.checkpoints().Append({kept}, Timestamp(1'000'000)).ok());
+  };
+  for (uint64_t i = 1; i <= 5; ++i) keep(i % 2, i);
+  v1::ListCheckpointsRequest request;
+  request.set_page_size(2);
+  request.set_partition(1);
+  v1::ListCheckpointsResponse page;
+  std::vector<uint64_t> numbers;
+  do {
+    grpc::ClientContext context;
+    ASSERT_TRUE(audit()->ListCheckpoints(&context, request, &page).ok());
+    for (const v1::KeptCheckpoint& kept : page.checkpoints()) numbers.push_back(kept.number());
+    request.set_page_token(page.next_page_token());
+  } while (!page.next_page_token().empty());
+  EXPECT_THAT(numbers, ::testing::ElementsAre(1, 3, 5));
+
+  grpc::ClientContext context;
+  v1::WatchCheckpointsRequest watch;
+  watch.set_after_number(3);
+  const auto stream = audit()->WatchCheckpoints(&context, watch);
+  v1::WatchCheckpointsResponse frame;
+  ASSERT_TRUE(stream->Read(&frame));
+  ASSERT_EQ(frame.checkpoints_size(), 2);
+  EXPECT_EQ(frame.checkpoints(0).number(), 4u);
+  keep(0, 9);
+  ASSERT_TRUE(stream->Read(&frame));
+  EXPECT_EQ(frame.checkpoints(0).number(), 6u);
+  EXPECT_EQ(frame.checkpoints(0).checkpoint().size(), 9u);
+  server_->Shutdown(0);
+  EXPECT_FALSE(stream->Read(&frame));
+  EXPECT_THAT(stream->Finish(),
+              EndsWith(grpc::StatusCode::UNAVAILABLE, "PARTITION_NOT_SERVING"));
+}
+
 TEST_F(AuditServiceTest, OldCheckpointsAreChecked) {
   Append(kSaga, 3);
   const audit::SigningKey key = audit::SigningKey::Generate(Keys()[0].name());

@@ -20,6 +20,10 @@ FakeEngine::FakeEngine()
                [keys = std::vector<audit::SigningKey>{audit::SigningKey::Generate(
                     audit::StoreName(stored_log_.store_id()))}] { return keys; }),
       broker_({.claim_window = 0}, kStart) {
+  auto journal = audit::CheckpointJournal::Open({.path = "", .store_name = auditor_.store_name()},
+                                                nullptr);
+  SKALD_CHECK(journal.ok());
+  journal_ = *std::move(journal);
   decide = [this](const saga::Command& command) -> absl::StatusOr<runtime::CommandReply> {
     runtime::CommandReply reply;
     reply.saga = command.saga;

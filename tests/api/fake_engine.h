@@ -107,6 +107,7 @@ class FakeEngine final : public runtime::Engine {
     SKALD_CHECK(keeper != nullptr);
     return *keeper;
   }
+  audit::CheckpointJournal& checkpoints() override { return *journal_; }
   task::Broker& broker() override { return broker_; }
   runtime::EngineStatus GetStatus() override;
   absl::StatusOr<runtime::VerifyReport> Verify(
@@ -139,6 +140,7 @@ class FakeEngine final : public runtime::Engine {
       {.partition_count = kPartitions, .store_id = "0123456789abcdef"}};
   storage::MemoryViews views_;
   audit::Auditor auditor_;
+  std::unique_ptr<audit::CheckpointJournal> journal_;
 
   task::Broker broker_;
   mutable Mutex mutex_;

@@ -5,10 +5,11 @@ The folder of the generated messages (build/dev/gen_python) has to be in sys.pat
 
 import grpc
 from google.rpc import error_details_pb2, error_info_pb2, status_pb2
-from skald.v1 import (admin_service_pb2, admin_service_pb2_grpc, definition_service_pb2,
-                      definition_service_pb2_grpc, log_service_pb2, log_service_pb2_grpc, read_model_service_pb2,
-                      read_model_service_pb2_grpc, saga_pb2, saga_service_pb2, saga_service_pb2_grpc, worker_service_pb2,
-                      worker_service_pb2_grpc)
+from skald.v1 import (admin_service_pb2, admin_service_pb2_grpc, audit_service_pb2,
+                      audit_service_pb2_grpc, definition_service_pb2, definition_service_pb2_grpc,
+                      log_service_pb2, log_service_pb2_grpc, read_model_service_pb2,
+                      read_model_service_pb2_grpc, saga_pb2, saga_service_pb2, saga_service_pb2_grpc,
+                      worker_service_pb2, worker_service_pb2_grpc)
 
 
 class Api:
@@ -17,6 +18,7 @@ class Api:
     saga = saga_pb2
     admin_service, definition_service = admin_service_pb2, definition_service_pb2
     read_model_service = read_model_service_pb2
+    audit_service = audit_service_pb2
     log_service, saga_service, worker_service = log_service_pb2, saga_service_pb2, worker_service_pb2
 
     def __init__(self, address=None):
@@ -34,6 +36,7 @@ class Api:
         self.log = log_service_pb2_grpc.LogServiceStub(self.channel)
         self.worker = worker_service_pb2_grpc.WorkerServiceStub(self.channel)
         self.models = read_model_service_pb2_grpc.ReadModelServiceStub(self.channel)
+        self.audit = audit_service_pb2_grpc.AuditServiceStub(self.channel)
         self.admin = admin_service_pb2_grpc.AdminServiceStub(self.channel)
 
     def close(self):

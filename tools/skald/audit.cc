@@ -131,13 +131,17 @@ int Run(Invocation& call) {
   call.AddNamespaceFlag();
   call.flags()
       .Add("key", &flags.keys, "KEY",
-           "verify, checkpoint: a public key as `skald audit key` prints it, or a file of such "
+           "verify, checkpoint, watch: a public key as `skald audit key` prints it, or a file of "
+           "such "
            "lines. May be repeated.")
       .Add("since", &flags.since, "FILE",
            "Checkpoints that were kept, as `skald audit checkpoint` printed them.")
       .Add("out", &flags.out, "FILE", "checkpoint, export: write there.")
-      .Add("partition", &flags.partition, "NUMBER", "checkpoint: only this partition; -1: all.", -1,
-           1 << 20)
+      .Add("partition", &flags.partition, "NUMBER",
+           "checkpoint, checkpoints, watch: only this partition; -1: all.", -1, 1 << 20)
+      .Add("notes", &flags.notes,
+           "checkpoints: the signed texts themselves, as `skald audit checkpoint` prints them.")
+      .Add("count", &flags.count, "COUNT", "watch: end after so many; 0: never.")
       .Add("withhold-data", &flags.withhold_data,
            "export: leave user data out; digests stand for it, and everything stays proven.")
       .Add("ended", &flags.ended, "verify: fail when the saga had not ended.")
@@ -148,21 +152,27 @@ int Run(Invocation& call) {
   if (auto exit = call.Parse({.words_min = 1, .words_max = 2})) return *exit;
   const std::string& part = call.words()[0];
   if (part == "checkpoint") return AuditCheckpoint(call, flags);
+  if (part == "checkpoints") return AuditCheckpoints(call, flags);
+  if (part == "watch") return AuditWatch(call, flags);
   if (part == "export") return AuditExport(call, flags);
   if (part == "verify") return AuditVerify(call, flags);
   if (part == "key") return AuditKey(call, flags);
-  return call.BadUsage("expects checkpoint, export, verify or key");
+  return call.BadUsage("expects checkpoint, checkpoints, watch, export, verify or key");
 }
 
 }  // namespace
 
 const Verb kAuditVerb = {
     "audit", "prove that the log is what it was",
-    "checkpoint | export NAMESPACE/SAGA_ID | verify BUNDLE --key KEY | key [rotate]",
+    "checkpoint | checkpoints | watch | export NAMESPACE/SAGA_ID | verify BUNDLE --key KEY | key [rotate]",
     "checkpoint  print a signed checkpoint of every partition's log: keep it where the operator "
     "of\n"
     "            the store cannot change it. With --since also prove, and check, that the log\n"
     "            continues the checkpoints in that file.\n"
+    "checkpoints list those that the server has signed on its schedule and kept.\n"
+    "watch       print each new one as it is kept, and check that it is signed and continues the\n"
+    "            one before of its partition, or the one in --since. Without --key with the key\n"
+    "            that the server gives at first. Ends with 1 when something does not hold.\n"
     "export      write a saga's history with its proofs, a bundle, that verifies anywhere. With\n"
     "            --since it also proves that its log continues a kept checkpoint.\n"
     "verify      check a bundle, without any server: nothing altered, removed, reordered or cut\n"
@@ -177,6 +187,7 @@ const Verb kAuditVerb = {
     "  skald audit key > store.key\n"
     "  skald audit checkpoint > monday.txt\n"
     "  skald audit checkpoint --since monday.txt --key store.key > tuesday.txt\n"
+    "  skald audit watch --key store.key --since tuesday.txt --json >> checkpoints.jsonl\n"
     "  skald audit export shop/order-1001 --since monday.txt --out order-1001.json\n"
     "  skald audit verify order-1001.json --key store.key --since monday.txt --ended\n"
     "  skald audit key rotate --reason 'every January'\n\n"

@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/audit/bundle.h"
 #include "engine/audit/checkpoint.h"
 #include "engine/audit/note.h"
+#include "skald/v1/audit_service.pb.h"
 #include "tools/skald/invocation.h"
 
 namespace skald::tools {
@@ -24,6 +26,8 @@ struct AuditFlags {
   bool events = false;
   bool rotate = false;
   std::string reason;
+  int64_t count = 0;   // watch: how many; 0: without end
+  bool notes = false;  // checkpoints: as notes
 };
 
 // The keys of --key: each a verifier key itself, or a file with one a line.
@@ -32,8 +36,21 @@ absl::StatusOr<std::vector<audit::VerifierKey>> ReadKeys(const std::vector<std::
 // The notes in the file that --since names.
 absl::StatusOr<std::vector<std::string>> ReadNotes(const std::string& file);
 
+// That the server's checkpoint says the same in its note as beside it, and that one of `keys`
+// signed it; without keys, whoever did.
+absl::Status CheckSigned(const v1::Checkpoint& checkpoint,
+                         const std::vector<audit::VerifierKey>& keys);
+// That the answer proves what it was asked to: that its checkpoint continues `old`.
+absl::Status CheckContinues(const audit::Checkpoint& old,
+                            const v1::ProveConsistencyResponse& response);
+// A checkpoint that was kept, signed by one of `keys`; without keys, by whoever.
+absl::StatusOr<audit::Checkpoint> OpenKept(const std::string& note,
+                                           const std::vector<audit::VerifierKey>& keys);
+
 // Each part does its work and returns the exit code.
 int AuditCheckpoint(Invocation& call, const AuditFlags& flags);
+int AuditCheckpoints(Invocation& call, const AuditFlags& flags);
+int AuditWatch(Invocation& call, const AuditFlags& flags);
 int AuditExport(Invocation& call, const AuditFlags& flags);
 int AuditVerify(Invocation& call, const AuditFlags& flags);
 int AuditKey(Invocation& call, const AuditFlags& flags);

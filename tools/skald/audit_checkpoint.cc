@@ -39,7 +39,8 @@ int Print(Invocation& call, const AuditFlags& flags, const std::vector<Line>& li
   return WriteOutput(call, flags, text);
 }
 
-// What the server says of itself is checked with the keys that were given.
+}  // namespace
+
 absl::Status CheckSigned(const v1::Checkpoint& checkpoint,
                          const std::vector<audit::VerifierKey>& keys) {
   if (checkpoint.root().size() != kSha256Bytes) {
@@ -55,7 +56,6 @@ absl::Status CheckSigned(const v1::Checkpoint& checkpoint,
   return absl::DataLossError("the note does not say what the server says");
 }
 
-// That the answer continues `old`.
 absl::Status CheckContinues(const audit::Checkpoint& old,
                             const v1::ProveConsistencyResponse& response) {
   const v1::Checkpoint& checkpoint = response.checkpoint();
@@ -75,7 +75,6 @@ absl::Status CheckContinues(const audit::Checkpoint& old,
                    " commits: what was before it was rewritten, removed or forked"));
 }
 
-// The checkpoint that was kept, whoever signed it unless keys were given.
 absl::StatusOr<audit::Checkpoint> OpenKept(const std::string& note,
                                            const std::vector<audit::VerifierKey>& keys) {
   if (!keys.empty()) return audit::OpenCheckpoint(note, keys);
@@ -83,6 +82,8 @@ absl::StatusOr<audit::Checkpoint> OpenKept(const std::string& note,
   if (!parsed.ok()) return parsed.status();
   return audit::Checkpoint::Parse(parsed->text);
 }
+
+namespace {
 
 int CheckpointsSince(Invocation& call, const AuditFlags& flags,
                      const std::vector<audit::VerifierKey>& keys) {

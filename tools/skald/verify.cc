@@ -27,6 +27,8 @@ Json ToJson(const v1::VerifyStoreResponse& report) {
       .Add("running_sagas", Number(report.running_sagas()))
       .Add("suspended_sagas", Number(report.suspended_sagas()))
       .Add("rows", Number(report.rows()))
+      .Add("audit_leaves", Number(report.audit_leaves()))
+      .Add("checkpoints", Number(report.checkpoints()))
       .Add("differences", std::move(differences).Build());
   return std::move(object).Build();
 }
@@ -50,9 +52,10 @@ int Run(Invocation& call) {
     call.PrintJson(ToJson(report));
   } else {
     call.PrintLine(absl::StrFormat(
-        "replayed %u events in %u commits: %u sagas (%u ended, %u running, %u suspended), %u rows",
+        "replayed %u events in %u commits: %u sagas (%u ended, %u running, %u suspended), %u rows, "
+        "%u kept checkpoints",
         report.events(), report.commits(), report.sagas(), report.ended_sagas(),
-        report.running_sagas(), report.suspended_sagas(), report.rows()));
+        report.running_sagas(), report.suspended_sagas(), report.rows(), report.checkpoints()));
     for (const std::string& difference : report.differences()) {
       call.PrintLine(call.style().Red(difference));
     }
@@ -68,7 +71,8 @@ int Run(Invocation& call) {
 const Verb kVerifyVerb = {
     "verify", "replay the log and compare it with the live state", "",
     "Replays every event into fresh state and compares all of it with what the server works with,\n"
-    "as of one moment. The server keeps serving.\n\n"
+    "as of one moment; makes the audit trees anew and compares them, and every checkpoint that was\n"
+    "kept. The server keeps serving.\n\n"
     "Example:\n"
     "  skald verify --json | jq .equal\n\n"
     "Exits with 0 when they are equal, else with 1.",

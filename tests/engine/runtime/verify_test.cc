@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "engine/partition/rows.h"
+#include "storage/keys.h"
 #include "storage/memory/memory_event_log.h"
 #include "storage/memory/memory_views.h"
 #include "tests/engine/partition/definitions_in_tests.h"
@@ -78,6 +79,60 @@ TEST_F(VerifyTest, FindsWhatWasChangedPlantedAndDeleted) {
                              {Timestamp(7), saga::FrameId(1), saga::FireTimer::Kind::kDue}),
          "");
   EXPECT_THAT(Verify().differences, ElementsAre(HasSubstr("timer")));
+}
+
+TEST_F(VerifyTest, FindsChangedRowsOfAuditTrees) {
+  const auto never = [] { return false; };
+  ASSERT_OK(engine_->auditor().GetCheckpoint(PartitionId(0), never));
+  VerifyReport report = Verify();
+  EXPECT_THAT(report.differences, IsEmpty());
+  EXPECT_EQ(report.leaves, 3u);
+  const std::string prefix =
+      storage::KeyBuilder(storage::Table::kAuditTree, PartitionId(0)).Build();
+  std::vector<storage::RowChange> rows;
+  ASSERT_OK(views_.Scan(prefix, storage::PrefixEnd(prefix),
+                        [&](absl::string_view key, absl::string_view value) {
+                          rows.push_back({std::string(key), std::string(value)});
+                          return true;
+                        }));
+  ASSERT_EQ(rows.size(), 3u);  // its end, hashes, positions
+  for (const storage::RowChange& row : rows) {
+    std::string changed = *row.value;
+    changed.back() = static_cast<char>(changed.back() ^ 1);
+    ASSERT_OK(views_.ApplyRows({{row.key, changed}}));
+    EXPECT_THAT(Verify().differences, ElementsAre(HasSubstr("partition 0: audit tree, ")));
+    ASSERT_OK(views_.ApplyRows({row}));
+  }
+  ASSERT_OK(views_.ApplyRows({{rows[1].key, std::nullopt}}));
+  EXPECT_THAT(Verify().differences, ElementsAre(HasSubstr("hashes of tile 0/0 is missing")));
+  ASSERT_OK(views_.ApplyRows({rows[1]}));
+  ASSERT_OK(views_.ApplyRows({{rows[1].key + "x", "planted"}}));
+  EXPECT_THAT(Verify().differences, ElementsAre(HasSubstr("does not follow from the log")));
+}
+
+TEST_F(VerifyTest, ComparesKeptCheckpointsWithTheLog) {
+  const auto never = [] { return false; };
+  ASSERT_OK_AND_ASSIGN(const audit::SignedCheckpoint good,
+                       engine_->auditor().GetCheckpoint(PartitionId(0), never));
+  const auto keep = [&](const audit::Checkpoint& checkpoint, const std::string& note) {
+    const audit::NewCheckpoint kept{PartitionId(0), checkpoint, note};
+    ASSERT_OK(engine_->checkpoints().Append({kept}, engine_->Now()));
+  };
+  keep(good.checkpoint, good.note);
+  VerifyReport report = Verify();
+  EXPECT_THAT(report.differences, IsEmpty());
+  EXPECT_EQ(report.checkpoints, 1u);
+  // Signed, in part by a key that is not known here, but of no log that ever was.
+  const audit::SigningKey other = audit::SigningKey::Generate(engine_->auditor().store_name());
+  audit::Checkpoint bad = good.checkpoint;
+  bad.tree.root.bytes[0] ^= 1;
+  keep(bad, audit::SignNote(bad.ToText(), {other}));
+  bad = good.checkpoint;
+  bad.tree.size = 17;
+  keep(bad, audit::SignNote(bad.ToText(), {other}));
+  EXPECT_THAT(Verify().differences,
+              ElementsAre(HasSubstr("kept checkpoint 2 of 3 commits: its root is not"),
+                          HasSubstr("kept checkpoint 3 of 17 commits: the log has only 3")));
 }
 
 TEST_F(VerifyTest, TellsHowItGoes) {
