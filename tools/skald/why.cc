@@ -20,6 +20,8 @@ namespace {
 
 // Links followed before the rest is left out; each is a call of the server.
 constexpr int64_t kLinksMax = 1'000;
+// Of the events decided together with a link's, the nearest; a commit may have a thousand.
+constexpr size_t kDecidedWithShown = 8;
 
 // One decision on the way: its events up to the one that led on, and that one.
 struct Link {
@@ -151,7 +153,13 @@ void PrintLink(const Invocation& call, const Link& link) {
   const Style& style = call.style();
   const v1::RecordedEvent& event = link.event;
   call.PrintLine(EventWords(event, style));
+  size_t shown = 0;
   for (auto before = link.decided_before.rbegin(); before != link.decided_before.rend(); ++before) {
+    if (shown++ == kDecidedWithShown) {
+      call.PrintLine(absl::StrCat("    and ", link.decided_before.size() - kDecidedWithShown,
+                                  " more; skald history shows them"));
+      break;
+    }
     call.PrintLine(absl::StrCat("    with ", EventWords(*before, style)));
   }
   std::string by = absl::StrCat("    decided ", TimeText(FromProto(event.time())), " by ",
