@@ -59,6 +59,11 @@ class SimulatedDisk::Log : public storage::EventLog {
   Position LastPosition(PartitionId partition) const override {
     return disk_.Last(partition.value());
   }
+  std::vector<Position> LastPositions() const override {
+    std::vector<Position> positions;
+    for (size_t id = 0; id < disk_.commits_.size(); ++id) positions.push_back(disk_.Last(id));
+    return positions;
+  }
   std::unique_ptr<storage::LogCursor> Read(PartitionId partition, Position from) const override {
     return std::make_unique<Cursor>(disk_.commits_[partition.value()], from);
   }
@@ -83,6 +88,16 @@ class SimulatedDisk::RowSnapshot : public storage::ViewSnapshot {
       absl::string_view begin, absl::string_view end,
       absl::FunctionRef<bool(absl::string_view, absl::string_view)> row) const override {
     return ScanOf(rows_, begin, end, row);
+  }
+  absl::Status ScanBack(
+      absl::string_view begin, absl::string_view end,
+      absl::FunctionRef<bool(absl::string_view, absl::string_view)> row) const override {
+    auto next = end.empty() ? rows_.end() : rows_.lower_bound(end);
+    while (next != rows_.begin()) {
+      --next;
+      if (next->first < begin || !row(next->first, next->second)) break;
+    }
+    return absl::OkStatus();
   }
   absl::StatusOr<Position> AppliedPosition(PartitionId partition) const override {
     return AppliedIn(rows_, partition);
