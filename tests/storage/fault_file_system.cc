@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <utility>
+
+#include "absl/strings/match.h"
 
 namespace skald::storage {
 
@@ -59,6 +63,7 @@ class FaultFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
 
  private:
   void MarkSynced() {
+    if (system_.LiesAbout(name_)) return;
     MutexLock lock(system_.mu_);
     FileState& file = system_.files_[name_];
     file.synced_bytes = file.bytes;
@@ -106,6 +111,21 @@ void FaultFileSystem::FailOnceAt(uint64_t operation) {
   for_good_ = false;
 }
 
+void FaultFileSystem::ForgetNames() {
+  MutexLock lock(mu_);
+  forgets_names_ = true;
+}
+
+void FaultFileSystem::LieAboutSyncsOf(std::string suffix) {
+  MutexLock lock(mu_);
+  lies_about_ = std::move(suffix);
+}
+
+bool FaultFileSystem::LiesAbout(const std::string& name) const {
+  MutexLock lock(mu_);
+  return !lies_about_.empty() && absl::EndsWith(name, lies_about_);
+}
+
 bool FaultFileSystem::struck() const {
   MutexLock lock(mu_);
   return struck_;
@@ -121,8 +141,42 @@ rocksdb::IOStatus FaultFileSystem::Change() {
   return rocksdb::IOStatus::IOError("injected fault");
 }
 
+void FaultFileSystem::Remember(const std::string& from, const std::string& name) {
+  if (!forgets_names_) return;
+  NameChange change{.from = from, .to = name, .existed = std::filesystem::exists(name), .content = {}};
+  if (change.existed) {
+    std::ifstream file(name, std::ios::binary);
+    change.content.assign(std::istreambuf_iterator<char>(file), {});
+    const auto known = files_.find(name);
+    if (known != files_.end() && known->second.synced_bytes < change.content.size()) {
+      change.content.resize(known->second.synced_bytes);
+    }
+    // A name that no crash would have kept does not come back.
+    if (known != files_.end() && !known->second.name_synced) change.existed = false;
+  }
+  name_changes_.push_back(std::move(change));
+}
+
+void FaultFileSystem::UndoNameChanges() {
+  for (auto change = name_changes_.rbegin(); change != name_changes_.rend(); ++change) {
+    if (!change->from.empty() && std::filesystem::exists(change->to)) {
+      std::filesystem::rename(change->to, change->from);
+      const auto file = files_.find(change->to);
+      if (file != files_.end()) {
+        files_[change->from] = file->second;
+        files_.erase(file);
+      }
+    }
+    if (change->existed) {
+      std::ofstream(change->to, std::ios::binary | std::ios::trunc) << change->content;
+    }
+  }
+  name_changes_.clear();
+}
+
 void FaultFileSystem::Crash(TailFate fate) {
   MutexLock lock(mu_);
+  UndoNameChanges();
   for (const auto& [name, file] : files_) {
     if (!std::filesystem::exists(name)) continue;
     if (!file.name_synced) {
@@ -192,6 +246,10 @@ rocksdb::IOStatus FaultFileSystem::DeleteFile(const std::string& name,
                                               const rocksdb::IOOptions& options,
                                               rocksdb::IODebugContext* debug) {
   SKALD_RETURN_IF_IO_ERROR(Change());
+  {
+    MutexLock lock(mu_);
+    Remember("", name);
+  }
   SKALD_RETURN_IF_IO_ERROR(FileSystemWrapper::DeleteFile(name, options, debug));
   MutexLock lock(mu_);
   files_.erase(name);
@@ -202,6 +260,10 @@ rocksdb::IOStatus FaultFileSystem::RenameFile(const std::string& from, const std
                                               const rocksdb::IOOptions& options,
                                               rocksdb::IODebugContext* debug) {
   SKALD_RETURN_IF_IO_ERROR(Change());
+  {
+    MutexLock lock(mu_);
+    Remember(from, to);
+  }
   SKALD_RETURN_IF_IO_ERROR(FileSystemWrapper::RenameFile(from, to, options, debug));
   MutexLock lock(mu_);
   const auto file = files_.find(from);
@@ -210,6 +272,7 @@ rocksdb::IOStatus FaultFileSystem::RenameFile(const std::string& from, const std
     files_[to] = file->second;
     files_.erase(file);
   }
+  if (forgets_names_) return rocksdb::IOStatus::OK();
   // File systems keep the order of changes to a folder: if the rename survives a crash, as it does
   // here, so does every name before it.
   MarkNamesSynced(std::filesystem::path(to).parent_path().string());
@@ -223,6 +286,9 @@ void FaultFileSystem::MarkNamesSynced(const std::string& folder) {
       state.name_synced = true;
     }
   }
+  std::erase_if(name_changes_, [&](const NameChange& change) {
+    return std::filesystem::path(change.to).lexically_normal().parent_path() == normal;
+  });
 }
 
 rocksdb::IOStatus FaultFileSystem::CreateDirIfMissing(const std::string& name,

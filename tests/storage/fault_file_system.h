@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/mutex.h"
 #include "rocksdb/env.h"
@@ -28,6 +29,12 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   void FailOnceAt(uint64_t operation);
   // Whether a fault has struck.
   bool struck() const;
+
+  // Renames and deletions are undone by a crash unless their folder was synced after them. Otherwise,
+  // as on most file systems, a rename that was seen survives, and with it every name before it.
+  void ForgetNames();
+  // Syncs of files whose name ends so do nothing, and say OK.
+  void LieAboutSyncsOf(std::string suffix);
 
   // What becomes of bytes that were written but not synced.
   enum class TailFate { kGone, kHalf, kHalfThenZeros };
@@ -61,6 +68,19 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
     bool name_synced = false;
   };
 
+  // A change of a name that its folder does not know yet.
+  struct NameChange {
+    std::string from;     // empty: deleted
+    std::string to;       // where a file stood, or stands now
+    bool existed = false; // `to`, before
+    std::string content;  // of it, as far as it was synced
+  };
+
+  // Remembers what stands at `name` before it is renamed over or deleted.
+  void Remember(const std::string& from, const std::string& name) SKALD_REQUIRES(mu_);
+  void UndoNameChanges() SKALD_REQUIRES(mu_);
+  bool LiesAbout(const std::string& name) const;
+
   // What was created in `folder` keeps its name over a crash.
   void MarkNamesSynced(const std::string& folder) SKALD_REQUIRES(mu_);
   // Counts a change; not OK when it is one that fails.
@@ -72,6 +92,9 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   bool for_good_ SKALD_GUARDED_BY(mu_) = false;
   bool struck_ SKALD_GUARDED_BY(mu_) = false;
   std::map<std::string, FileState> files_ SKALD_GUARDED_BY(mu_);
+  bool forgets_names_ SKALD_GUARDED_BY(mu_) = false;
+  std::string lies_about_ SKALD_GUARDED_BY(mu_);
+  std::vector<NameChange> name_changes_ SKALD_GUARDED_BY(mu_);
 };
 
 }  // namespace skald::storage
