@@ -60,6 +60,7 @@ class Opening {
         database_(std::make_unique<LogDatabase>()) {}
 
   absl::StatusOr<std::unique_ptr<LogDatabase>> Run() {
+    if (options_.read_only) return RunReadOnly();
     SKALD_RETURN_IF_ERROR(LockFolder());
     SKALD_ASSIGN_OR_RETURN(const bool exists, Exists());
     if (!exists && !options_.create_if_missing) {
@@ -82,6 +83,17 @@ class Opening {
   }
 
  private:
+  absl::StatusOr<std::unique_ptr<LogDatabase>> RunReadOnly() {
+    SKALD_RETURN_IF_ERROR(OpenFamilies(/*exists=*/true));
+    SKALD_ASSIGN_OR_RETURN(const bool complete, ReadIdentity());
+    if (!complete) {
+      return absl::NotFoundError(
+          absl::StrCat("the event log in ", options_.path, " was never completely created"));
+    }
+    SKALD_RETURN_IF_ERROR(CheckIdentity());
+    return std::move(database_);
+  }
+
   absl::Status LockFolder() {
     if (options_.create_if_missing) {
       SKALD_RETURN_IF_ERROR(FromRocksDb(env_.CreateDirIfMissing(options_.path),
@@ -122,8 +134,14 @@ class Opening {
     }
     rocksdb::DB* db = nullptr;
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    SKALD_RETURN_IF_ERROR(
-        Mendable(rocksdb::DB::Open(db_options, options_.path, families, &handles, &db)));
+    if (options_.read_only) {
+      UseForReadingAlone(db_options);
+      SKALD_RETURN_IF_ERROR(Mendable(
+          rocksdb::DB::OpenForReadOnly(db_options, options_.path, families, &handles, &db)));
+    } else {
+      SKALD_RETURN_IF_ERROR(
+          Mendable(rocksdb::DB::Open(db_options, options_.path, families, &handles, &db)));
+    }
     database_->db.reset(db);
     for (rocksdb::ColumnFamilyHandle* const handle : handles) {
       if (handle->GetName() == rocksdb::kDefaultColumnFamilyName) {

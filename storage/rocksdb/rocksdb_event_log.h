@@ -38,6 +38,9 @@ struct RocksDbEventLogOptions {
   size_t total_write_buffer_bytes = 128 << 20;
   // Past this the oldest write-ahead files are retired: it bounds what a start replays.
   size_t wal_bytes_max = 256 << 20;
+  // Reads what is there and changes nothing: for examining a store (store_files.h), which looks at
+  // write-ahead files itself. Append fails. Takes no lock.
+  bool read_only = false;
   // The operating system seen through RocksDB; tests put faults there. Null: the real one. Must
   // outlive the log.
   rocksdb::Env* env = nullptr;

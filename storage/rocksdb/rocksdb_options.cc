@@ -1,5 +1,7 @@
 #include "storage/rocksdb/rocksdb_options.h"
 
+#include <cstdarg>
+
 #include "rocksdb/cache.h"
 #include "rocksdb/env.h"
 #include "rocksdb/filter_policy.h"
@@ -179,6 +181,16 @@ rocksdb::Options ViewsDatabaseOptions(rocksdb::Env* env, size_t write_buffer_byt
                                            /*high_pri_pool_ratio=*/0.5);
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
+}
+
+void UseForReadingAlone(rocksdb::DBOptions& options) {
+  class NoDiary : public rocksdb::Logger {
+   public:
+    using Logger::Logv;
+    void Logv(const char*, va_list) override {}
+  };
+  options.create_if_missing = false;
+  options.info_log = std::make_shared<NoDiary>();
 }
 
 rocksdb::WriteOptions ViewsWriteOptions() {

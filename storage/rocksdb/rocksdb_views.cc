@@ -193,14 +193,17 @@ absl::StatusOr<std::unique_ptr<RocksDbViews>> RocksDbViews::Open(
   SKALD_RETURN_IF_ERROR(
       FromRocksDb(env.CreateDirIfMissing(options.path), absl::StrCat("create ", options.path)));
   auto state = std::make_unique<State>();
-  SKALD_ASSIGN_OR_RETURN(state->lock, DatabaseLock::Acquire(env, options.path));
+  if (!options.read_only) {
+    SKALD_ASSIGN_OR_RETURN(state->lock, DatabaseLock::Acquire(env, options.path));
+  }
   if (exists) {
     std::string damage;
     if (rocksdb::ReadFileToString(&env, options.path + kDamagedFile, &damage).ok()) {
       return absl::DataLossError(damage);
     }
     // A torn tail costs the last flush at most; what was cut is folded again.
-    const absl::Status manifest = CheckManifest(env, options.path).status();
+    absl::Status manifest;
+    if (!options.read_only) manifest = CheckManifest(env, options.path).status();
     if (absl::IsDataLoss(manifest)) {
       return absl::DataLossError(
           absl::StrCat("the list of tables in ", options.path, " is damaged", kMend));
@@ -211,8 +214,11 @@ absl::StatusOr<std::unique_ptr<RocksDbViews>> RocksDbViews::Open(
       ViewsDatabaseOptions(options.env, options.write_buffer_bytes, options.block_cache_bytes);
   db_options.create_if_missing = !exists;
   rocksdb::DB* db = nullptr;
-  const absl::Status opened = FromRocksDb(rocksdb::DB::Open(db_options, options.path, &db),
-                                          absl::StrCat("open the views ", options.path));
+  if (options.read_only) UseForReadingAlone(db_options);
+  const absl::Status opened =
+      FromRocksDb(options.read_only ? rocksdb::DB::OpenForReadOnly(db_options, options.path, &db)
+                                    : rocksdb::DB::Open(db_options, options.path, &db),
+                  absl::StrCat("open the views ", options.path));
   if (absl::IsDataLoss(opened)) {
     return absl::DataLossError(absl::StrCat(opened.message(), kMend));
   }

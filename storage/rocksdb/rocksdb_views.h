@@ -26,6 +26,8 @@ struct RocksDbViewsOptions {
   std::string store_id;
   size_t write_buffer_bytes = 64 << 20;
   size_t block_cache_bytes = 128 << 20;
+  // As in RocksDbEventLogOptions; Apply and ApplyRows fail.
+  bool read_only = false;
   // As in RocksDbEventLogOptions.
   rocksdb::Env* env = nullptr;
 };

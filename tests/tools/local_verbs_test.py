@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Goal: the verbs that need no server (eval, validate) keep what scripts rely on: exit codes, what is
+"""Goal: the verbs that need no server (eval, validate, fsck) keep what scripts rely on: exit codes, what is
 on which stream, JSON members.
 
 Method: the real program, with a server address at which nobody answers. Usage:
@@ -248,6 +248,38 @@ properties:
         self.skald("validate", "--input", "1", exit_code=2)
         self.skald("validate", exit_code=2)
         self.skald("validate", "x.yaml", "--schema", self.schema, "--input", "1", exit_code=2)
+
+
+class FsckTest(Case):
+    def setUp(self):
+        super().setUp()
+        self.store = os.path.join(self.folder.name, "store")
+        definition = self.write("one.yaml", textwrap.dedent("""\
+            document: { dsl: '1.0.3', namespace: demo, name: one, version: '1.0.0' }
+            do: [ { one: { set: { n: 1 } } } ]
+            """))
+        self.skald("run", definition, "--data-dir", self.store)
+
+    def test_a_whole_store(self):
+        self.assertRegex(self.skald("fsck", self.store).stdout, "^whole: .* 1 sagas")
+        report = json.loads(self.skald("fsck", "--json", self.store).stdout)
+        self.assertTrue(report["whole"])
+        self.assertEqual(report["findings"], [])
+        self.assertEqual(report["sagas"], 1)
+
+    def test_damage_is_named(self):
+        os.chmod(os.path.join(self.store, "audit.key"), 0o644)
+        output = self.skald("fsck", self.store, exit_code=1).stdout
+        self.assertRegex(output, "damage: .*audit.key: ")
+        self.assertIn("to mend it: ", output)
+        self.assertIn("NOT WHOLE", output)
+        report = json.loads(self.skald("fsck", "--json", self.store, exit_code=1).stdout)
+        self.assertFalse(report["whole"])
+        self.assertEqual([finding["severity"] for finding in report["findings"]], ["damage"])
+
+    def test_no_store_and_bad_usage(self):
+        self.assertIn("no store", self.skald("fsck", self.folder.name, exit_code=2).stderr)
+        self.skald("fsck", exit_code=2)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ namespace skald::tools {
 absl::Span<const Verb* const> AllVerbs() {
   static constexpr const Verb* kVerbs[] = {
 #ifdef SKALD_WITH_ENGINE
-      &kRunVerb,      &kModelsVerb,
+      &kRunVerb,      &kModelsVerb,      &kFsckVerb,
 #endif
 #ifdef SKALD_WITH_DEFINITION
       &kValidateVerb, &kEvalVerb,

@@ -15,6 +15,7 @@ extern const Verb kDefinitionsVerb;
 extern const Verb kDeployVerb;
 extern const Verb kEvalVerb;
 extern const Verb kFailVerb;
+extern const Verb kFsckVerb;
 extern const Verb kGetVerb;
 extern const Verb kHistoryVerb;
 extern const Verb kIncidentsVerb;
