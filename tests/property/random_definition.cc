@@ -82,7 +82,18 @@ Json RandomDefinition::Try(int depth, bool inside_undo) {
   return task;
 }
 
+// Goes on, leaves its list, or ends the saga: by the data, or always.
+Json RandomDefinition::Switch(bool inside_undo) {
+  const char* const flows[] = {"continue", "exit", "end"};
+  const auto flow = [&] { return Str(flows[Below(inside_undo ? 2 : 3)]); };
+  Json::ArrayBuilder cases;
+  cases.Add(One("many", One("when", Str("${ (.n // 0) > 1 }")).With("then", flow())));
+  if (Chance(40)) cases.Add(One("other", One("then", flow())));
+  return One("switch", std::move(cases).Build());
+}
+
 Json RandomDefinition::Body(int depth, bool inside_undo) {
+  if (Chance(8)) return Switch(inside_undo);
   switch (Below(depth > 0 ? 9 : 6)) {
     case 0:
       return One("set", One("n", Str("${ (.n // 0) + 1 }")));

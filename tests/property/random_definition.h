@@ -26,6 +26,7 @@ class RandomDefinition {
   Json Task(int depth, bool inside_undo);
   Json Body(int depth, bool inside_undo);
   Json Try(int depth, bool inside_undo);
+  Json Switch(bool inside_undo);
   Json RetryPolicy();
   Json Compensation();
   Json Call(const std::string& prefix);
