@@ -121,8 +121,7 @@ void Chronicle::TakeSaga(PartitionId partition, const storage::CommitView& view,
   }
   CheckOnce(commit);
   if (!commit.request_id.empty()) {
-    requests_.try_emplace({commit.saga.namespace_name, commit.request_id}, partition.value(),
-                          number);
+    requests_[{commit.saga.namespace_name, commit.request_id}] = {partition.value(), number};
   }
   log::v1::EventBodies bodies;
   bodies.ParseFromArray(view.bodies.data(), static_cast<int>(view.bodies.size()));

@@ -69,7 +69,7 @@ class Chronicle {
   const Commit* EndingAt(PartitionId partition, Position position) const;
   const Saga* Find(const SagaKey& key) const;
   const std::map<SagaKey, Saga>& sagas() const { return sagas_; }
-  // The first commit of a request, or null.
+  // The last commit of a request, or null.
   const Commit* OfRequest(const std::string& namespace_name, const std::string& request_id) const;
   bool IsDeployed(PartitionId partition, const std::string& hash) const;
   // The saga's state when it had `events` events; nothing when it never had exactly so many after a

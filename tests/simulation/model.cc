@@ -60,18 +60,22 @@ bool Model::HadEffect(const Command& command) const {
   if (command.request_id.empty()) return false;
   const Chronicle::Commit* const commit =
       site_.chronicle.OfRequest(command.saga.namespace_name, command.request_id);
-  if (commit == nullptr || commit->saga != command.saga ||
-      commit->digest != command.request_digest) {
-    return false;
-  }
-  // A start is remembered by its saga, other requests for a day.
-  return commit->cause == "StartSaga" ||
-         site_.now() < After(commit->time, partition::kRequestsRemembered - kMinute);
+  return commit != nullptr && commit->saga == command.saga &&
+         commit->digest == command.request_digest;
+}
+
+// A start is remembered by its saga, other requests for a day.
+Timestamp Model::RememberedUntil(const Command& command) const {
+  if (!HadEffect(command)) return Timestamp(0);
+  const Chronicle::Commit& commit =
+      *site_.chronicle.OfRequest(command.saga.namespace_name, command.request_id);
+  if (commit.cause == "StartSaga") return kNever;
+  return After(commit.time, partition::kRequestsRemembered - kMinute);
 }
 
 Asked Model::Ask(const Command& command) const {
   Asked asked = Ask(command.saga);
-  asked.repeats = HadEffect(command);
+  asked.remembered_until = RememberedUntil(command);
   const auto* const start = std::get_if<saga::StartSaga>(&command.request);
   if (start == nullptr) return asked;
   const PartitionId partition = PartitionOf(command.saga, site_.partitions);
@@ -111,7 +115,7 @@ void Model::CheckOk(const Command& command, const Asked& asked,
     }
     return;
   }
-  if (asked.repeats) {
+  if (site_.now() < asked.remembered_until) {
     return Wrong("once", command.saga,
                  absl::StrCat(what, "is repeated and answered as if it were new"));
   }
@@ -141,7 +145,9 @@ void Model::CheckRefusal(const Command& command, const Asked& asked, const absl:
   if (IsExcused(refusal)) return;
   const std::string what = absl::StrCat(saga::CommandName(command), " ", command.request_id,
                                         " is refused with ", refusal.message());
-  if (asked.repeats) return Wrong("once", command.saga, absl::StrCat("the repeated ", what));
+  if (site_.now() < asked.remembered_until) {
+    return Wrong("once", command.saga, absl::StrCat("the repeated ", what));
+  }
   const Chronicle::Saga* const saga = site_.chronicle.Find(command.saga);
   const std::optional<ErrorInfo> info = GetErrorInfo(refusal);
   bool right = saga != nullptr;

@@ -21,7 +21,8 @@ struct Asked {
   bool existed = false;
   uint64_t events = 0;   // of the saga
   bool deployed = false;  // the definition, where a start needs it
-  bool repeats = false;   // the request had had its effect
+  // Until when the request is surely remembered that had had its effect; 0: it had none.
+  Timestamp remembered_until;
 };
 
 class Model {
@@ -46,6 +47,7 @@ class Model {
   void CheckRefusal(const saga::Command& command, const Asked& asked, const absl::Status& refusal);
   bool IsExcused(const absl::Status& refusal) const;
   bool HadEffect(const saga::Command& command) const;
+  Timestamp RememberedUntil(const saga::Command& command) const;
   void Wrong(absl::string_view invariant, const SagaKey& key, absl::string_view what);
 
   Site& site_;
