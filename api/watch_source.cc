@@ -126,7 +126,8 @@ absl::Status WatchSource::TakeSnapshot() {
   return absl::OkStatus();
 }
 
-void WatchSource::SetPlace(v1::WatchRowsResponse& frame) const {
+void WatchSource::SetPlace(v1::WatchRowsResponse& frame) {
+  told_ = cut_.positions;
   v1::ReadCut& cut = *frame.mutable_cut();
   SetTimestamp(cut_.time, *cut.mutable_as_of_time());
   std::vector<Position> place = cut_.positions;
@@ -220,7 +221,7 @@ bool WatchSource::FillMark(v1::WatchRowsResponse& frame) {
   // What came between the last look at the changes and this one is for the next frame.
   const auto since = models_.DeltasSince(schema_.name, generation_, cut_);
   if (!since.ok() || !since->empty()) return false;
-  if (told_caught_up_ && cut == cut_) return false;
+  if (told_caught_up_ && cut.positions == told_) return false;
   cut_ = cut;
   told_caught_up_ = true;
   frame.set_kind(v1::WatchRowsResponse::KIND_PROGRESS);

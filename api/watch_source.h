@@ -40,7 +40,7 @@ class WatchSource final : public FrameSource<v1::WatchRowsResponse> {
   absl::StatusOr<bool> FillChanges(v1::WatchRowsResponse& frame);
   bool FillMark(v1::WatchRowsResponse& frame);
   void AddChange(const projection::RowDelta& delta, v1::WatchRowsResponse& frame, size_t* bytes);
-  void SetPlace(v1::WatchRowsResponse& frame) const;
+  void SetPlace(v1::WatchRowsResponse& frame);
   // Called after each round, from the projector's thread.
   void OnRound();
   std::shared_ptr<const projection::ModelRows> snapshot() const;
@@ -56,9 +56,10 @@ class WatchSource final : public FrameSource<v1::WatchRowsResponse> {
   query::Filter filter_;
   TokenScope scope_;
 
-  // Where the watcher stands: all changes up to the cut are told.
+  // Up to where changes were looked at, and up to where the watcher was told that they were.
   uint64_t generation_ = 0;
   projection::Cut cut_;
+  std::vector<Position> told_;
   Timestamp last_frame_;
   bool told_caught_up_ = false;
 

@@ -90,8 +90,8 @@ class ModelKeeper : public ModelReader {
   // Rounds follow each other closely while there are any.
   virtual void AddWatcher() = 0;
   virtual void RemoveWatcher() = 0;
-  // Called after each round. Returns an id for RemoveRoundListener, after which it is not called any
-  // more.
+  // Called after each round, and about once a second while someone watches. Returns an id for
+  // RemoveRoundListener, after which it is not called any more.
   virtual uint64_t AddRoundListener(std::function<void()> listener) = 0;
   virtual void RemoveRoundListener(uint64_t id) = 0;
   // Up to where live models are folded.

@@ -19,6 +19,7 @@ constexpr Micros kCatchUpMax = kSecond;
 constexpr Micros kPaceMin = 200;
 // Changes are kept so long after the last watcher has gone, for it may come back.
 constexpr Micros kWatchersRemembered = kMinute;
+constexpr Micros kTellInterval = kSecond;
 // Nobody is woken for something that does not come by itself, so look now and then.
 constexpr Micros kLookInterval = 50 * kMillisecond;
 
@@ -102,10 +103,12 @@ bool Projector::WaitForWork() {
                                         : options_.pace;
     const Timestamp now = parts_.clock.Now();
     const Timestamp due = After(last_round_, pace);
+    // Watchers mark their progress also when the last change was none of theirs.
+    if (watchers_ > 0 && now >= After(told_, kTellInterval)) TellListeners(now);
     const bool has_work = has_grown_ || waiting_ > 0;
     if (has_work && now >= due) return true;
     const Micros wait = has_work ? due.value() - now.value() : options_.pace;
-    changed_.WaitFor(mu_, std::chrono::microseconds(std::clamp<Micros>(wait, 50, kSecond)));
+    changed_.WaitFor(mu_, std::chrono::microseconds(std::clamp<Micros>(wait, 50, kTellInterval)));
   }
   return false;
 }
@@ -185,6 +188,11 @@ void Projector::Publish(RoundResult result, const Cut& before) {
     }
   }
   changed_.NotifyAll();
+  TellListeners(parts_.clock.Now());
+}
+
+void Projector::TellListeners(Timestamp now) {
+  told_ = now;
   for (const auto& [id, listener] : listeners_) listener();
 }
 

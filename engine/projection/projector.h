@@ -153,6 +153,7 @@ class Projector final : public ModelKeeper {
   absl::Status TakeRound();
   absl::Status WaitDurable(absl::Span<const Position> staged);
   void Publish(RoundResult result, const Cut& before);
+  void TellListeners(Timestamp now) SKALD_REQUIRES(mu_);
   void RemoveGone();
 
   // Reading.
@@ -197,6 +198,7 @@ class Projector final : public ModelKeeper {
   std::shared_ptr<Build> swapping_ SKALD_GUARDED_BY(mu_);            // wants to join the live ones
   std::vector<uint64_t> garbage_ SKALD_GUARDED_BY(mu_);              // generations to be deleted
   absl::flat_hash_map<uint64_t, std::function<void()>> listeners_ SKALD_GUARDED_BY(mu_);
+  Timestamp told_ SKALD_GUARDED_BY(mu_);  // when listeners were called last
   uint64_t next_listener_ SKALD_GUARDED_BY(mu_) = 1;
 
   // Owned by the rounds' thread.

@@ -87,7 +87,9 @@ class ProjectorTest : public ::testing::TestWithParam<bool> {
     Open();
   }
   EngineDriver Call() { return EngineDriver(*engine_); }
-  projection::Projector& models() { return engine_->models(); }
+  projection::Projector& models() {
+    return static_cast<projection::Projector&>(engine_->models());
+  }
   OpenOptions Fresh() { return {.wait_until = After(engine_->Now(), 10 * kSecond)}; }
 
   std::unique_ptr<ModelRows> Read(const std::string& model) {
