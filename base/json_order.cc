@@ -140,4 +140,16 @@ void AppendOrdered(const Json& value, std::string& out) { Append(value, 0, out);
 
 bool SkipOrdered(absl::string_view& bytes) { return Skip(bytes, 0); }
 
+bool TakeOrderedString(absl::string_view& bytes, std::string* text) {
+  const absl::string_view before = bytes;
+  if (bytes.empty() || bytes[0] != kStringTag || !SkipOrdered(bytes)) return false;
+  const absl::string_view escaped = before.substr(1, before.size() - bytes.size() - 3);
+  text->clear();
+  for (size_t i = 0; i < escaped.size(); ++i) {
+    text->push_back(escaped[i]);
+    if (escaped[i] == '\0') ++i;  // its escape
+  }
+  return true;
+}
+
 }  // namespace skald

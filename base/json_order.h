@@ -23,4 +23,7 @@ void AppendOrdered(const Json& value, std::string& out);
 // Takes one value's bytes off the front. False when they are malformed.
 bool SkipOrdered(absl::string_view& bytes);
 
+// The same, of a string's bytes, which it puts into `text`. False also when it is another value.
+bool TakeOrderedString(absl::string_view& bytes, std::string* text);
+
 }  // namespace skald

@@ -1,5 +1,8 @@
 #include "engine/projection/projector.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -22,6 +25,16 @@ constexpr Micros kWatchersRemembered = kMinute;
 constexpr Micros kTellInterval = kSecond;
 // Nobody is woken for something that does not come by itself, so look now and then.
 constexpr Micros kLookInterval = 50 * kMillisecond;
+
+// Where cores are short, answers to commands come before read models, and those before rebuilds.
+constexpr int kRoundsNiceness = 5;
+constexpr int kBuilderNiceness = 10;
+
+// Of the calling thread, which on Linux has a priority of its own.
+void LowerPriority(int niceness) {
+  // Not being allowed to changes nothing but who goes first.
+  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), niceness));
+}
 
 size_t BytesOf(const ModelDeltas& deltas) {
   size_t bytes = sizeof(deltas) + deltas.after.positions.size() * 16;
@@ -50,8 +63,14 @@ bool Covers(absl::Span<const Position> positions, absl::Span<const Position> wan
 }  // namespace
 
 void Projector::Start() {
-  rounds_ = std::thread([this] { RunRounds(); });
-  builder_ = std::thread([this] { RunBuilds(); });
+  rounds_ = std::thread([this] {
+    LowerPriority(kRoundsNiceness);
+    RunRounds();
+  });
+  builder_ = std::thread([this] {
+    LowerPriority(kBuilderNiceness);
+    RunBuilds();
+  });
 }
 
 void Projector::Stop() {

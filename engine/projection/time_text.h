@@ -1,15 +1,13 @@
 // Times as rows hold them: texts whose order is time order.
 #pragma once
 
-#include <string>
-
 #include "base/ids.h"
 #include "base/json.h"
+#include "engine/saga/event_text.h"
 
 namespace skald::projection {
 
 // "2026-01-31T12:00:00.000000Z". Precondition: not kNever.
-std::string TimeText(Timestamp time);
-Json TimeJson(Timestamp time);
+inline Json TimeJson(Timestamp time) { return Json::String(saga::TimeText(time)); }
 
 }  // namespace skald::projection

@@ -264,9 +264,11 @@ int BestIndex(sqlite3_vtab* base, sqlite3_index_info* info) {
   if (!rows.ok()) return Fail(base, session, rows.status());
   if (const absl::Status status = session.Check(); !status.ok()) return Fail(base, session, status);
   const PlanOptions options = session.plan_options();
-  // Of the past it would have to be counted.
+  // Of the past it would have to be counted; of one saga nobody knows yet of which.
   absl::StatusOr<uint64_t> total = kRowsUnknown;
-  if (!options.key_order_only) total = (*rows)->Count();
+  const bool is_known =
+      !options.key_order_only && schema.kind != projection::ModelKind::kOfSaga;
+  if (is_known) total = (*rows)->Count();
   if (!total.ok()) return Fail(base, session, total.status());
   const auto count = static_cast<double>(*total);
 

@@ -11,6 +11,7 @@
 #include "engine/runtime/engine_impl.h"
 #include "engine/runtime/guarded_done.h"
 #include "engine/runtime/queues_model.h"
+#include "engine/runtime/timeline_model.h"
 
 namespace skald::runtime {
 namespace {
@@ -31,7 +32,7 @@ absl::Status EngineImpl::MakeProjector() {
       .find_commits = [this](const SagaKey& key) { return FindCommits(key); },
       .raise_floor = [this](Timestamp floor) { return RaiseFloor(floor); },
       .on_fatal = [this](const absl::Status& status) { OnFatal(status); },
-      .computed = {QueuesModel(*broker_, projector_)}};
+      .computed = {QueuesModel(*broker_, projector_), TimelineModel(*this)}};
   SKALD_ASSIGN_OR_RETURN(projector_, projection::Projector::Open(
                                          options_.projection, std::move(parts), WantedModels()));
   // Whatever the clock says after the restart, what is folded stays the past.

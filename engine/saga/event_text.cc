@@ -321,8 +321,25 @@ Json EventToJson(const log::v1::Event& event, const EventContext& context, const
 }
 
 std::string TimeText(Timestamp time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(time.value()),
-                          absl::UTCTimeZone());
+  // Times asked for one after the other mostly lie in one second, and putting that into words is most
+  // of the work.
+  struct Second {
+    int64_t value = -1;
+    std::string text;
+  };
+  thread_local Second last;
+  const int64_t second = time.value() / kSecond;
+  if (second != last.value) {
+    last.value = second;
+    last.text = absl::FormatTime("%Y-%m-%dT%H:%M:%S", absl::FromUnixSeconds(second),
+                                 absl::UTCTimeZone());
+  }
+  char fraction[] = ".000000Z";
+  int64_t micros = time.value() % kSecond;
+  for (int i = 6; i > 0; --i, micros /= 10) fraction[i] = static_cast<char>('0' + micros % 10);
+  std::string text;
+  text.reserve(last.text.size() + sizeof(fraction));
+  return text.append(last.text).append(fraction);
 }
 
 }  // namespace skald::saga

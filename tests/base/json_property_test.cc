@@ -123,6 +123,13 @@ TEST_F(JsonProperty, OrderedBytesSortAsValuesAndEndByThemselves) {
     const std::string both = bytes_a + bytes_b;
     absl::string_view two = both;
     ASSERT_TRUE(SkipOrdered(rest) && rest.empty()) << a;
+    std::string text;
+    absl::string_view of_string = both;
+    ASSERT_EQ(TakeOrderedString(of_string, &text), a.is_string()) << a;
+    if (a.is_string()) {
+      ASSERT_EQ(text, a.AsString());
+      ASSERT_EQ(of_string, bytes_b);
+    }
     ASSERT_TRUE(SkipOrdered(two));
     ASSERT_EQ(two, bytes_b) << a << " then " << b;
     // What is cut off is malformed, never misread.
