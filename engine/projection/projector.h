@@ -196,7 +196,8 @@ class Projector final : public ModelKeeper {
   Cut cut_ SKALD_GUARDED_BY(mu_);
   std::deque<std::shared_ptr<Build>> builds_ SKALD_GUARDED_BY(mu_);  // the first is under way
   std::shared_ptr<Build> swapping_ SKALD_GUARDED_BY(mu_);            // wants to join the live ones
-  std::vector<uint64_t> garbage_ SKALD_GUARDED_BY(mu_);              // generations to be deleted
+  std::vector<uint64_t> leaving_ SKALD_GUARDED_BY(mu_);  // generations, still in the live pass
+  std::vector<uint64_t> garbage_ SKALD_GUARDED_BY(mu_);  // generations to be deleted
   absl::flat_hash_map<uint64_t, std::function<void()>> listeners_ SKALD_GUARDED_BY(mu_);
   Timestamp told_ SKALD_GUARDED_BY(mu_);  // when listeners were called last
   uint64_t next_listener_ SKALD_GUARDED_BY(mu_) = 1;

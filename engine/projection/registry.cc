@@ -267,7 +267,7 @@ void Projector::SetModels(std::vector<std::shared_ptr<const Model>> models) {
       if (entry != nullptr && entry->is_gone) {
         // Dropped and deployed again before it was gone: what it was goes all the same.
         for (const uint64_t generation : {entry->live, entry->previous}) {
-          if (generation != 0) garbage_.push_back(generation);
+          if (generation != 0) leaving_.push_back(generation);
         }
         entry = nullptr;
       }
@@ -305,6 +305,9 @@ void Projector::RemoveGone() {
                            found->second->live == folding.table->generation();
     if (is_served) pass_->Add(std::move(folding));
   }
+  // Nothing writes to them any more.
+  garbage_.insert(garbage_.end(), leaving_.begin(), leaving_.end());
+  leaving_.clear();
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     if (!entry->second->is_gone) {
       ++entry;
