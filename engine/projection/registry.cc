@@ -316,7 +316,7 @@ void Projector::RemoveGone() {
     for (const uint64_t generation : {entry->second->live, entry->second->previous}) {
       if (generation != 0) garbage_.push_back(generation);
     }
-    entries_.erase(entry++);
+    entry = entries_.erase(entry);
   }
   changed_.NotifyAll();
 }

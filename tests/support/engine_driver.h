@@ -69,7 +69,8 @@ class EngineDriver {
 };
 
 // A worker that answers every task at once with {}.
-class InstantWorker : public task::WorkerSink {
+class InstantWorker : public task::WorkerSink,
+                      public std::enable_shared_from_this<InstantWorker> {
  public:
   explicit InstantWorker(runtime::Engine& engine) : engine_(engine) {}
 
@@ -91,8 +92,10 @@ class InstantWorker : public task::WorkerSink {
       saga::Command command;
       command.saga = task->token.saga;
       command.request = std::move(answer);
-      engine_.Submit(std::move(command), [this](absl::StatusOr<runtime::CommandReply>) {
-        if (++answered_ % 64 == 0) engine_.broker().AddCredit(id_, 64, engine_.Now());
+      // The last answers may come when the test has let go of the worker.
+      engine_.Submit(std::move(command), [self = shared_from_this()](auto) {
+        if (++self->answered_ % 64 != 0) return;
+        self->engine_.broker().AddCredit(self->id_, 64, self->engine_.Now());
       });
     }
   }
