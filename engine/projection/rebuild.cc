@@ -18,8 +18,10 @@ namespace {
 
 using storage::RowChange;
 
-// So few events are folded between two rounds without anyone noticing.
+// So few events are folded between two rounds without anyone noticing. Where the log grows as fast as
+// the builder folds, more are, or it would never end.
 constexpr uint64_t kHandOverEvents = 5'000;
+constexpr uint64_t kHandOverEventsMax = 2'000'000;
 constexpr uint64_t kBatchEvents = 20'000;
 constexpr size_t kDeletedAtOnce = 10'000;
 constexpr Micros kLookInterval = 100 * kMillisecond;
@@ -155,6 +157,8 @@ void Projector::TakeBuild(const std::shared_ptr<Build>& build) {
 absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
   const Timestamp begun = parts_.clock.Now();
   uint64_t folded = 0;
+  uint64_t hand_over = kHandOverEvents;
+  uint64_t left_before = ~uint64_t{0};
   while (true) {
     Cut target;
     {
@@ -174,8 +178,11 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
       target = cut_;
       build->events_done = EventsBefore(build->pass->cut());
       build->events_total = EventsBefore(target);
-      if (build->events_total - std::min(build->events_total, build->events_done) <=
-          kHandOverEvents) {
+      const uint64_t left = build->events_total - std::min(build->events_total, build->events_done);
+      const bool gains = left < left_before - left_before / 8;
+      if (!gains) hand_over = std::min(2 * hand_over, kHandOverEventsMax);
+      left_before = left;
+      if (left <= hand_over) {
         swapping_ = build;
         changed_.NotifyAll();
         while (!stopping_ && !build->result) changed_.Wait(mu_);
@@ -265,13 +272,16 @@ absl::Status Projector::SwapIn() {
     return folding.model->schema.name == build->model->schema.name;
   };
   // No commits, or few: those that came since the builder looked.
-  SKALD_ASSIGN_OR_RETURN(const RoundResult round,
-                         build->pass->Round({.through = cut.positions,
-                                             .until = kNever,
-                                             .time = cut.time,
-                                             .events_max = ~uint64_t{0}},
-                                            false));
-  (void)round;
+  bool is_complete = false;
+  while (!is_complete) {
+    SKALD_ASSIGN_OR_RETURN(const RoundResult round,
+                           build->pass->Round({.through = cut.positions,
+                                               .until = kNever,
+                                               .time = cut.time,
+                                               .events_max = kBatchEvents},
+                                              false));
+    is_complete = round.is_complete;
+  }
   const Folding& folding = build->pass->foldings().front();
   const Checkpoint& checkpoint = folding.table->checkpoint();
   if (checkpoint.stopped) {

@@ -2,6 +2,7 @@
 // tell watchers every change. Method: an engine on memory and on disk with workers in the same
 // process; models of the test's own where an event must not fold.
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <thread>
 
@@ -122,7 +123,7 @@ class ProjectorTest : public ::testing::TestWithParam<bool> {
     while (true) {
       ModelStatus status = StatusOf(name);
       if (!status.build) return status;
-      std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
 
@@ -186,11 +187,13 @@ TEST_P(ProjectorTest, ARebuildIsSwappedInAndEqual) {
   std::atomic<bool> done = false;
   std::atomic<int> started = 0;
   std::thread client([&] {
-    while (!done) {
+    // Enough to be under way meanwhile, and not so much that a slow machine cannot follow.
+    while (!done && started < 500) {
       if (Call().Start(absl::StrCat("s", started.load()), "order").ok()) ++started;
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
   });
-  while (started < 100) std::this_thread::yield();
+  while (started < 100) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   for (const std::string model : {"sagas", "incidents", "definitions", "throughput"}) {
     const uint64_t before = StatusOf(model).generation;
     ASSERT_OK_AND_ASSIGN(const projection::RebuildResult rebuilt,
