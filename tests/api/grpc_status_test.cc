@@ -66,10 +66,8 @@ TEST(GrpcStatusTest, StatusWithoutReasonGetsTheOneOfItsCode) {
 }
 
 TEST(GrpcStatusTest, ManyLongViolationsFitAClientsMetadata) {
-  std::vector<std::pair<std::string, std::string>> violations;
-  for (int i = 0; i < 500; ++i) {
-    violations.emplace_back(std::string(1'000, 'f'), std::string(1'000, 'x'));
-  }
+  const std::pair<std::string, std::string> violation{std::string(1'000, 'f'), std::string(1'000, 'x')};
+  const std::vector<std::pair<std::string, std::string>> violations(500, violation);
   std::string umlauts;
   for (int i = 0; i < 5'000; ++i) umlauts += "ü";
   const grpc::Status status = ToGrpcStatus(DefinitionInvalidError(umlauts, violations));
