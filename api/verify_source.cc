@@ -1,5 +1,7 @@
 #include "api/verify_source.h"
 
+#include "base/thread_name.h"
+
 #include <string>
 #include <utility>
 
@@ -65,6 +67,7 @@ std::shared_ptr<VerifyProgress> Verifier::Start() {
   is_running_ = true;
   auto progress = std::make_shared<VerifyProgress>();
   thread_ = std::thread([this, progress] {
+    NameThread("verify");
     absl::StatusOr<runtime::VerifyReport> report = engine_.Verify(
         [&progress](const runtime::VerifyReport& so_far) { return progress->Report(so_far); });
     {

@@ -3,12 +3,18 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/thread_name.h"
 
 namespace skald::api {
 
 WorkPool::WorkPool(int threads) {
   SKALD_CHECK(threads > 0);
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
+  for (int i = 0; i < threads; ++i) {
+    threads_.emplace_back([this] {
+      NameThread("requests");
+      Run();
+    });
+  }
 }
 
 WorkPool::~WorkPool() {

@@ -5,13 +5,17 @@
 #include <iterator>
 
 #include "base/check.h"
+#include "base/thread_name.h"
 
 namespace skald::storage {
 
 LogWriter::LogWriter(EventLog& log, LogWriterOptions options)
     : log_(log), options_(std::move(options)) {
   SKALD_CHECK(options_.batch_events_max > 0 && options_.batch_bytes_max > 0);
-  thread_ = std::thread([this] { Run(); });
+  thread_ = std::thread([this] {
+    NameThread("log-writer");
+    Run();
+  });
 }
 
 LogWriter::~LogWriter() {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/thread_name.h"
 #include "storage/keys.h"
 
 namespace skald::audit {
@@ -99,7 +100,11 @@ absl::Status CheckpointKeeper::Keep() {
 }
 
 void CheckpointKeeper::Start() {
-  if (interval_ > 0) thread_ = std::thread([this] { Run(); });
+  if (interval_ == 0) return;
+  thread_ = std::thread([this] {
+    NameThread("checkpoints");
+    Run();
+  });
 }
 
 void CheckpointKeeper::Stop() {

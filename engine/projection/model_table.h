@@ -123,6 +123,7 @@ class ModelTable : public RowWriter {
   absl::btree_map<std::string, Pending> pending_;
   // Row versions by view key; of models with history.
   absl::btree_map<std::string, std::optional<Json>> versions_;
+  std::vector<storage::RowChange> entries_;  // of indexes, while a round is finished
   std::vector<storage::RowChange> parked_;
 };
 

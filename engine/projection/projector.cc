@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
+#include "base/thread_name.h"
 #include "engine/projection/projector_state.h"
 #include "storage/commit_record.h"
 
@@ -64,10 +65,12 @@ bool Covers(absl::Span<const Position> positions, absl::Span<const Position> wan
 
 void Projector::Start() {
   rounds_ = std::thread([this] {
+    NameThread("models");
     LowerPriority(kRoundsNiceness);
     RunRounds();
   });
   builder_ = std::thread([this] {
+    NameThread("model-rebuild");
     LowerPriority(kBuilderNiceness);
     RunBuilds();
   });

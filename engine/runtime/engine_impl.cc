@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
+#include "base/thread_name.h"
 #include "engine/audit/key_file.h"
 #include "engine/runtime/guarded_done.h"
 #include "storage/data_directory.h"
@@ -236,7 +237,10 @@ void EngineImpl::StartThreads() {
   serving_ = true;
   for (const auto& thread : threads_) thread->Start();
   projector_->Start();
-  ticker_ = std::thread([this] { RunTicker(); });
+  ticker_ = std::thread([this] {
+    NameThread("ticker");
+    RunTicker();
+  });
   keeper_->Start();
 }
 

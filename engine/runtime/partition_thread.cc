@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/errors.h"
+#include "base/thread_name.h"
 
 namespace skald::runtime {
 namespace {
@@ -35,7 +36,10 @@ PartitionThread::~PartitionThread() {
 }
 
 void PartitionThread::Start() {
-  thread_ = std::thread([this] { Run(); });
+  thread_ = std::thread([this] {
+    NameThread("partitions");
+    Run();
+  });
 }
 
 template <typename T>

@@ -1,12 +1,15 @@
 #include "storage/rocksdb/rocksdb_options.h"
 
+#include <algorithm>
 #include <cstdarg>
 
 #include "rocksdb/cache.h"
 #include "rocksdb/env.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 #include "rocksdb/utilities/table_properties_collectors.h"
+#include "storage/keys.h"
 
 namespace skald::storage {
 namespace {
@@ -46,6 +49,32 @@ void SetCommonOptions(rocksdb::Env* env, rocksdb::DBOptions* options) {
   // Spreads the write-back of large files, so that a sync of the log does not wait behind it.
   options->bytes_per_sync = 1 << 20;
 }
+
+// The part of a row's key that says where rows next to it are written: the table and the partition, and of
+// a read model also the generation and, of its indexes, which.
+class TableOfKey final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "skald.TableOfKey"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), std::min(key.size(), Length(key))};
+  }
+  bool InDomain(const rocksdb::Slice& key) const override { return key.size() >= kTable; }
+
+ private:
+  static constexpr size_t kTable = 1 + sizeof(uint32_t);
+
+  static size_t Length(const rocksdb::Slice& key) {
+    switch (static_cast<Table>(key[0])) {
+      case Table::kModelRow:
+      case Table::kModelVersion:
+        return kTable + sizeof(uint64_t);
+      case Table::kModelIndex:
+        return kTable + 2 * sizeof(uint64_t);
+      default:
+        return kTable;
+    }
+  }
+};
 
 }  // namespace
 
@@ -154,6 +183,9 @@ rocksdb::Options ViewsDatabaseOptions(rocksdb::Env* env, size_t write_buffer_byt
   // Tells "no such row" without a look into the memtable: Start asks for sagas that do not exist.
   options.memtable_prefix_bloom_size_ratio = 0.02;
   options.memtable_whole_key_filtering = true;
+  // Writes come in key order within a table, so that each begins to look for its place where the one
+  // before it stands.
+  options.memtable_insert_with_hint_prefix_extractor = std::make_shared<TableOfKey>();
   // Timers and queues are deleted from their front; files full of such deletions are compacted
   // soon, so that no scan walks over them.
   constexpr size_t kDeletionWindow = 4096;
