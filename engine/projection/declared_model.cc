@@ -29,7 +29,7 @@ using definition::DocumentMember;
 using definition::Shape;
 using definition::Value;
 
-constexpr absl::string_view kBuiltIn[] = {"sagas",  "timeline",    "incidents",
+constexpr absl::string_view kBuiltIn[] = {"sagas",  "attributes",  "timeline", "incidents",
                                           "queues", "definitions", "throughput"};
 constexpr absl::string_view kKeyColumn = "key";
 constexpr absl::string_view kValueColumn = "value";

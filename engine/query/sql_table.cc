@@ -79,8 +79,9 @@ std::string GlobPrefix(absl::string_view pattern) {
 Side ToSide(ColumnType type, Operator op, sqlite3_value* value) {
   const Side unusable;
   if (op == Operator::kIsNull || op == Operator::kIsNotNull) return {Side::Kind::kValue, Json()};
-  const int kind =
-      type == ColumnType::kText ? sqlite3_value_type(value) : sqlite3_value_numeric_type(value);
+  const bool is_number = type == ColumnType::kInteger || type == ColumnType::kNumber ||
+                         type == ColumnType::kBoolean;
+  const int kind = is_number ? sqlite3_value_numeric_type(value) : sqlite3_value_type(value);
   if (kind == SQLITE_NULL) return {Side::Kind::kNever, Json()};
   switch (type) {
     case ColumnType::kText:
@@ -110,8 +111,20 @@ Side ToSide(ColumnType type, Operator op, sqlite3_value* value) {
       if (number != 0 && number != 1) return {Side::Kind::kNever, Json()};
       return {Side::Kind::kValue, Json::Bool(number == 1)};
     }
-    case ColumnType::kJson:
-      return unusable;
+    case ColumnType::kJson: {
+      // SQLite compares texts, and a column's text is the one way to write its value.
+      if (kind != SQLITE_TEXT) return unusable;
+      const absl::string_view text(reinterpret_cast<const char*>(sqlite3_value_text(value)),
+                                   static_cast<size_t>(sqlite3_value_bytes(value)));
+      if (text.size() > kValueBytesMax) return unusable;
+      absl::StatusOr<Json> wanted = Json::Parse(text);
+      if (!wanted.ok() || wanted->is_null() || wanted->ToText() != text) {
+        return {Side::Kind::kNever, Json()};
+      }
+      const projection::Column any{.name = "", .type = type, .description = "", .path = {}};
+      if (!CheckValue(any, *wanted).ok()) return unusable;
+      return {Side::Kind::kValue, *std::move(wanted)};
+    }
   }
   return unusable;
 }
@@ -151,7 +164,8 @@ bool IsPushable(ColumnType type, Operator op, const char* collation) {
     case ColumnType::kBoolean:
       return op == Operator::kEqual || op == Operator::kIsNull || op == Operator::kIsNotNull;
     case ColumnType::kJson:
-      return op == Operator::kIsNull || op == Operator::kIsNotNull;
+      return op == Operator::kIsNull || op == Operator::kIsNotNull ||
+             (op == Operator::kEqual && sqlite3_stricmp(collation, "BINARY") == 0);
   }
   return false;
 }
@@ -248,8 +262,9 @@ void NoteColumns(const ModelSchema& schema, uint64_t used, Choice& choice) {
   for (size_t i = 0; i < schema.columns.size(); ++i) {
     if ((used >> std::min(i, kBits) & 1) == 0) continue;
     choice.used.push_back(i);
+    // Of JSON, {a, b} and {b, a} have one place and two texts.
     choice.may_read_keys =
-        choice.may_read_keys &&
+        choice.may_read_keys && schema.columns[i].type != ColumnType::kJson &&
         std::any_of(choice.pushed.begin(), choice.pushed.end(), [i](const Pushed& pushed) {
           return pushed.column == i && pushed.op == Operator::kEqual;
         });

@@ -16,10 +16,11 @@ namespace skald::projection {
 using ProgramFinder =
     std::function<std::shared_ptr<const definition::Program>(absl::string_view hash)>;
 
-// sagas, incidents, definitions, throughput: those that are folded from the log.
+// sagas, incidents, definitions, throughput, attributes: those that are folded from the log.
 std::vector<std::shared_ptr<const Model>> BuiltInModels(ProgramFinder find_program);
 
 Model SagasModel(ProgramFinder find_program);
+Model AttributesModel(ProgramFinder find_program);
 Model IncidentsModel();
 Model DefinitionsModel();
 Model ThroughputModel();

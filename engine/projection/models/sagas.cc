@@ -1,10 +1,8 @@
 // Every saga, with what it is doing now.
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/functional/function_ref.h"
-#include "engine/expression/expression.h"
 #include "engine/projection/models/built_in.h"
+#include "engine/projection/models/saga_attributes.h"
 #include "engine/projection/time_text.h"
 
 namespace skald::projection {
@@ -54,35 +52,9 @@ Json TaskNames(const SagaView& view) {
   return std::move(names).Build();
 }
 
-// Larger values of attributes are left out: they are there to be searched by.
-constexpr size_t kAttributeBytesMax = 1'024;
-constexpr expression::Budget kAttributeBudget = {.steps_max = 100'000, .bytes_max = 8 << 20};
-
-// What the definition's attributes give for a saga; null when it has none. One that fails is null.
-Json AttributesOf(const definition::Program& program, const saga::SagaState& state) {
-  if (program.attributes.empty()) return Json();
-  const auto bind = [&](absl::string_view name) {
-    if (name == "input") return state.input;
-    if (name == "context") return state.context;
-    if (name == "output") return state.output;
-    return Json::Object({{"namespace", Json::String(state.key.namespace_name)},
-                         {"id", Json::String(state.key.saga_id)}});
-  };
-  const absl::FunctionRef<Json(absl::string_view)> variable = bind;
-  const expression::Environment environment{
-      .now = state.updated, .variable = &variable, .budget = kAttributeBudget};
-  Json::ObjectBuilder attributes;
-  for (const definition::Attribute& attribute : program.attributes) {
-    absl::StatusOr<Json> value = attribute.value.Evaluate(state.input, environment);
-    const bool is_usable = value.ok() && value->ToText().size() <= kAttributeBytesMax;
-    attributes.Add(attribute.name, is_usable ? *std::move(value) : Json());
-  }
-  return std::move(attributes).Build();
-}
-
 class SagasFold final : public ModelFold {
  public:
-  explicit SagasFold(ProgramFinder find_program) : find_program_(std::move(find_program)) {}
+  explicit SagasFold(ProgramFinder find_program) : attributes_(std::move(find_program)) {}
 
   absl::Status EndRound(absl::Span<const TouchedSaga> touched, Timestamp,
                         RowWriter& rows) override {
@@ -94,7 +66,7 @@ class SagasFold final : public ModelFold {
   }
 
  private:
-  Json RowOf(const TouchedSaga& saga) const {
+  Json RowOf(const TouchedSaga& saga) {
     const SagaView view = saga::ViewOf(saga.state);
     Json::ObjectBuilder row;
     row.Add("namespace", Json::String(view.key.namespace_name));
@@ -125,27 +97,14 @@ class SagasFold final : public ModelFold {
     if (view.compensation) row.Add("compensation", Json::String(view.compensation->outcome));
     row.Add("incidents", Json::Int(static_cast<int64_t>(view.incidents.size())));
     AddText("correlation_id", saga.state.correlation_id, row);
-    if (const auto* const program = ProgramOf(saga.state.definition_hash)) {
-      Json attributes = AttributesOf(*program, saga.state);
-      if (!attributes.is_null()) row.Add("attributes", std::move(attributes));
-    }
+    Json attributes = attributes_.Of(saga.state);
+    if (!attributes.is_null()) row.Add("attributes", std::move(attributes));
     row.Add("revision", Json::Int(static_cast<int64_t>(view.revision.value())));
     row.Add("partition", Json::Int(saga.partition.value()));
     return std::move(row).Build();
   }
 
-  // Null when it is not known or does not compile any more.
-  const definition::Program* ProgramOf(const std::string& hash) const {
-    const auto found = programs_.find(hash);
-    if (found != programs_.end()) return found->second.get();
-    std::shared_ptr<const definition::Program> program = find_program_(hash);
-    if (program == nullptr) return nullptr;
-    return programs_.emplace(hash, std::move(program)).first->second.get();
-  }
-
-  const ProgramFinder find_program_;
-  // Definitions never change, so looking each up once is enough.
-  mutable absl::flat_hash_map<std::string, std::shared_ptr<const definition::Program>> programs_;
+  SagaAttributes attributes_;
 };
 
 }  // namespace
@@ -157,15 +116,6 @@ Model SagasModel(ProgramFinder find_program) {
           .make_fold = [find_program = std::move(find_program)] {
             return std::make_unique<SagasFold>(find_program);
           }};
-}
-
-std::vector<std::shared_ptr<const Model>> BuiltInModels(ProgramFinder find_program) {
-  std::vector<std::shared_ptr<const Model>> models;
-  models.push_back(std::make_shared<const Model>(SagasModel(std::move(find_program))));
-  models.push_back(std::make_shared<const Model>(IncidentsModel()));
-  models.push_back(std::make_shared<const Model>(DefinitionsModel()));
-  models.push_back(std::make_shared<const Model>(ThroughputModel()));
-  return models;
 }
 
 }  // namespace skald::projection

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/json_order.h"
+#include "engine/definition/compile.h"
 #include "engine/projection/fold_pass.h"
 #include "engine/projection/models/built_in.h"
 #include "engine/projection/table_keys.h"
@@ -65,8 +66,24 @@ class KindsFold final : public ModelFold {
 };
 
 std::vector<std::shared_ptr<const Model>> AllModels() {
+  // Whatever the definition is, these are its attributes.
+  static const std::shared_ptr<const definition::Program> program = definition::Compile(R"(
+document:
+  dsl: '1.0.3'
+  namespace: test
+  name: attributed
+  version: '1.0.0'
+  metadata:
+    skald:
+      attributes:
+        phase: ${ if $output == null then "open" else "ended" end }
+        context: ${ $context }
+        output: ${ $output | if . == null then . else tojson end }
+do:
+  - nothing: { set: { a: 1 } }
+)").program;
   std::vector<std::shared_ptr<const Model>> models =
-      BuiltInModels([](absl::string_view) { return nullptr; });
+      BuiltInModels([](absl::string_view) { return program; });
   Model kinds{.schema = KindsFold::Schema(), .version = "1"};
   kinds.make_fold = [] { return std::make_unique<KindsFold>(); };
   models.push_back(std::make_shared<const Model>(std::move(kinds)));
@@ -211,6 +228,14 @@ void ExpectTrue(RandomLog& log, Folder& folder) {
     ++by_status[std::string(saga::StatusName(view.status))];
   }
   ASSERT_EQ(*folder.Open(1)->Count(), incidents);
+  size_t phases = 0;
+  ASSERT_OK(folder.Open(4)->Scan({}, [&](const Row& row) {
+    phases += row.value.Get("attribute").AsString() == "phase" ? 1 : 0;
+    const Json& attributes = sagas[std::string(row.value.Get("saga_id").AsString())].Get("attributes");
+    EXPECT_EQ(attributes.Get(row.value.Get("attribute").AsString()), row.value.Get("value"));
+    return true;
+  }));
+  ASSERT_EQ(phases, states.size());
   ASSERT_OK(folder.Open(2)->Scan({}, [&](const Row& row) {
     EXPECT_EQ(row.value.Get("total").AsInt(), static_cast<int64_t>(states.size()));
     for (const auto& [status, count] : by_status) EXPECT_EQ(row.value.Get(status).AsInt(), count);

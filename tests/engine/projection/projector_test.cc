@@ -159,6 +159,55 @@ TEST_P(ProjectorTest, WhatWasAcknowledgedIsSeen) {
   worker->Leave();
 }
 
+constexpr char kAttributed[] = R"(
+document:
+  dsl: '1.0.3'
+  namespace: test
+  name: attributed
+  version: '1.0.0'
+  metadata:
+    skald:
+      attributes:
+        phase: ${ $context.phase }
+        who: ${ $saga.id + " of " + $saga.definition + " " + $saga.version }
+        never: ${ error("no such thing") }
+do:
+  - begin: { set: { a: 1 }, export: { as: { phase: begun } } }
+  - go: { call: go, export: { as: { phase: null } } }
+)";
+
+TEST_P(ProjectorTest, SagasAreFoundByTheirAttributes) {
+  ASSERT_OK(Call().Deploy(kAttributed));
+  ASSERT_OK(Call().Start("s1", "attributed"));
+  ASSERT_OK(Call().Start("s2", "attributed"));
+  const auto by_value = [&] {
+    std::vector<std::string> rows;
+    EXPECT_OK(Read("attributes")->Scan({.index = "value"}, [&](const Row& row) {
+      rows.push_back(absl::StrCat(row.value.Get("attribute").AsString(), " ",
+                                  row.value.Get("value").AsString(), ": ",
+                                  row.value.Get("saga_id").AsString()));
+      return true;
+    }));
+    return rows;
+  };
+  EXPECT_THAT(by_value(),
+              ElementsAre("phase begun: s1", "phase begun: s2", "who s1 of attributed 1.0.0: s1",
+                          "who s2 of attributed 1.0.0: s2"));
+  const auto worker = InstantWorker::Join(*engine_, {"go"});
+  ASSERT_OK(Call().Wait({"test", "s1"}));
+  ASSERT_OK(Call().Wait({"test", "s2"}));
+  EXPECT_THAT(by_value(),
+              ElementsAre("who s1 of attributed 1.0.0: s1", "who s2 of attributed 1.0.0: s2"));
+  const Rows sagas = All(*Read("sagas"));
+  EXPECT_THAT(sagas.begin()->second,
+              HasSubstr(R"("attributes":{"phase":null,"who":"s1 of attributed 1.0.0","never":null})"));
+  const std::string hash = StatusOf("attributes").hash;
+  ASSERT_OK_AND_ASSIGN(const projection::RebuildResult rebuilt,
+                       models().Rebuild("attributes", {}, [] { return false; }));
+  EXPECT_EQ(rebuilt.hash, hash);
+  worker->Leave();
+}
+
 TEST_P(ProjectorTest, ReadsWaitForAPositionOrSayHowFarBehindTheyAre) {
   ASSERT_OK(Call().Deploy(kOrder));
   ASSERT_OK_AND_ASSIGN(const runtime::CommandReply reply, Call().Start("s1", "order"));

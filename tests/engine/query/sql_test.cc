@@ -135,6 +135,43 @@ TEST_F(SqlTest, CountsWithoutReadingRows) {
   EXPECT_EQ(values_, 0u);
 }
 
+TEST_F(SqlTest, JsonIsFoundByItsText) {
+  using enum projection::ColumnType;
+  projection::ModelSchema schema;
+  schema.name = "attributes";
+  schema.columns = {{"id", kText, "", {}}, {"attribute", kText, "", {}}, {"value", kJson, "", {}}};
+  schema.key_columns = 2;
+  schema.indexes = {{"value", {"attribute", "value"}}};
+  models_.Add(schema);
+  std::vector<Json> rows;
+  for (const absl::string_view value : {"1", "1.0", "\"1\"", "[1]", "null", "{\"b\":1,\"a\":2}"}) {
+    rows.push_back(Json::Object({{"id", Json::String(absl::StrCat("s", rows.size()))},
+                                 {"attribute", Json::String("n")},
+                                 {"value", *Json::Parse(value)}}));
+  }
+  models_.PutAll("attributes", rows);
+  EXPECT_EQ(Say("select id from attributes where attribute = 'n' and value = '[1]'"), "\"s3\"");
+  EXPECT_EQ(scanned_, 1u);
+  EXPECT_EQ(Say("select id from attributes where attribute = 'n' and value = ?",
+                {Json::String("{\"b\":1,\"a\":2}")}),
+            "\"s5\"");
+  EXPECT_EQ(scanned_, 1u);
+  EXPECT_EQ(Say("select id from attributes where attribute = 'n' and value = json_quote('1')"), "\"s2\"");
+  EXPECT_EQ(scanned_, 1u);
+  // Both are written so.
+  EXPECT_EQ(Say("select id from attributes where attribute = 'n' and value = '1'"), "\"s0\"; \"s1\"");
+  EXPECT_EQ(Say("select count(*) from attributes where attribute = 'n' and value = '1'"), "2");
+  // No text of a value.
+  for (const absl::string_view text : {" 1", "1 ", "1.0", "null", "", "{", "{\"a\":2,\"b\":1}"}) {
+    EXPECT_EQ(Say("select id from attributes where attribute = 'n' and value = ?",
+                  {Json::String(text)}),
+              "");
+    EXPECT_LE(scanned_, 1u) << text;
+  }
+  EXPECT_EQ(Say("select id from attributes where value is null"), "\"s4\"");
+  EXPECT_EQ(Say("select count(*) from attributes where attribute = 'n' and value = 1"), "2");
+}
+
 TEST_F(SqlTest, NullsComeFirst) {
   EXPECT_EQ(Say("select id, ended from sagas order by ended limit 1"), "\"s11\" null");
   EXPECT_EQ(Say("select ended is null from sagas order by ended desc limit 1"), "0");
