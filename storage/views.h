@@ -67,7 +67,7 @@ class Views {
 
   // Writes rows of tables that keep their own progress among them (Table::kAuditTree, the tables of
   // read models), as one atomic step; no applied position moves. Precondition: the log is durable up to what the rows
-  // were derived from; one partition's rows of such a table from one thread at a time.
+  // were derived from; one row of such a table from one thread at a time.
   virtual absl::Status ApplyRows(absl::Span<const RowChange> changes) = 0;
 
   virtual std::unique_ptr<ViewSnapshot> Snapshot() const = 0;

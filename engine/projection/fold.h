@@ -97,6 +97,9 @@ struct Model {
   // their text.
   std::string version;
   PoisonPolicy on_poison = PoisonPolicy::kStop;
+  // Each row is of one saga and follows from that saga's events alone, and none of them is poison: partitions
+  // may be folded apart from each other.
+  bool by_saga = false;
   std::function<std::unique_ptr<ModelFold>()> make_fold;
 };
 

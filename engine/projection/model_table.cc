@@ -67,6 +67,11 @@ void RowsHash::Remove(absl::string_view key, absl::string_view text) {
   low -= hash.low64;
 }
 
+void RowsHash::AddAll(const RowsHash& other) {
+  low += other.low;
+  high += other.high + (low < other.low ? 1 : 0);
+}
+
 std::string RowsHash::ToHex() const { return absl::StrFormat("%016x%016x", high, low); }
 
 std::optional<RowsHash> RowsHash::FromHex(absl::string_view hex) {
@@ -137,8 +142,12 @@ absl::StatusOr<Checkpoint> Checkpoint::Decode(absl::string_view text) {
 // ---- ModelTable ----
 
 ModelTable::ModelTable(const storage::Views& views, const ModelSchema& schema, uint64_t generation,
-                       Checkpoint checkpoint)
-    : views_(views), schema_(schema), generation_(generation), checkpoint_(std::move(checkpoint)) {}
+                       Checkpoint checkpoint, std::optional<uint32_t> part)
+    : views_(views),
+      schema_(schema),
+      generation_(generation),
+      checkpoint_key_(part ? PartKey(generation, *part) : CheckpointKey(generation)),
+      checkpoint_(std::move(checkpoint)) {}
 
 absl::StatusOr<std::optional<Json>> ModelTable::Get(absl::string_view key) {
   auto found = pending_.find(key);
@@ -256,7 +265,7 @@ absl::Status ModelTable::Finish(const Cut& cut, std::vector<RowChange>& changes,
   versions_.clear();
   parked_.clear();
   checkpoint_.cut = stop_cut_ ? *std::exchange(stop_cut_, std::nullopt) : cut;
-  changes.push_back({CheckpointKey(generation_), checkpoint_.Encode()});
+  changes.push_back({checkpoint_key_, checkpoint_.Encode()});
   return absl::OkStatus();
 }
 

@@ -33,6 +33,8 @@ struct RowsHash {
 
   void Add(absl::string_view key, absl::string_view text);
   void Remove(absl::string_view key, absl::string_view text);
+  // As if the rows of the other were added, and removed, here.
+  void AddAll(const RowsHash& other);
   std::string ToHex() const;
   static std::optional<RowsHash> FromHex(absl::string_view hex);
   friend bool operator==(const RowsHash&, const RowsHash&) = default;
@@ -75,9 +77,10 @@ struct RowDelta {
 // Writes rows. Thread rule: one thread at a time.
 class ModelTable : public RowWriter {
  public:
-  // `schema` and `views` must outlive it.
+  // `schema` and `views` must outlive it. With `part` it writes some of the generation's rows, which no
+  // other table of it touches, and keeps a checkpoint of its own (PartKey).
   ModelTable(const storage::Views& views, const ModelSchema& schema, uint64_t generation,
-             Checkpoint checkpoint);
+             Checkpoint checkpoint, std::optional<uint32_t> part = std::nullopt);
 
   // What follows is due to the commit with this stamp.
   void BeginCommit(const Stamp& stamp) { stamp_ = stamp; }
@@ -117,6 +120,7 @@ class ModelTable : public RowWriter {
   const storage::Views& views_;
   const ModelSchema& schema_;
   const uint64_t generation_;
+  const std::string checkpoint_key_;
   Checkpoint checkpoint_;
   Stamp stamp_;
   std::optional<Cut> stop_cut_;  // until that is written

@@ -63,6 +63,11 @@ bool Covers(absl::Span<const Position> positions, absl::Span<const Position> wan
 
 }  // namespace
 
+void BeginBuilderThread() {
+  NameThread("model-rebuild");
+  LowerPriority(kBuilderNiceness);
+}
+
 void Projector::Start() {
   rounds_ = std::thread([this] {
     NameThread("models");
@@ -70,8 +75,7 @@ void Projector::Start() {
     RunRounds();
   });
   builder_ = std::thread([this] {
-    NameThread("model-rebuild");
-    LowerPriority(kBuilderNiceness);
+    BeginBuilderThread();
     RunBuilds();
   });
 }

@@ -52,6 +52,10 @@ struct ProjectorOptions {
   uint64_t round_events_max = 20'000;
   // States of sagas kept in memory, by the live pass and by each rebuild.
   size_t states_bytes_max = 32 << 20;
+  // Threads that fold a large rebuild of a model by saga, each some of the partitions; 0: as many as there
+  // are cores.
+  uint32_t rebuild_threads = 0;
+  uint64_t rebuild_apart_events_min = 100'000;
   // Changes kept for watchers that fall behind or come back.
   size_t recent_bytes_max = 16 << 20;
 };
@@ -142,10 +146,13 @@ class Projector final : public ModelKeeper {
   storage::RowChange RegistryRow(const Entry& entry) const SKALD_REQUIRES(mu_);
   uint64_t NewGeneration(std::vector<storage::RowChange>& changes) SKALD_REQUIRES(mu_);
   std::unique_ptr<FoldPass> NewPass(Cut cut) const;
-  Folding NewFolding(std::shared_ptr<const Model> model, uint64_t generation,
-                     Checkpoint checkpoint) const;
+  Folding NewFolding(std::shared_ptr<const Model> model, uint64_t generation, Checkpoint checkpoint,
+                     std::optional<uint32_t> part = std::nullopt) const;
   Cut EmptyCut() const;
   absl::StatusOr<std::optional<Checkpoint>> FindCheckpoint(uint64_t generation) const;
+  std::optional<Checkpoint> UsableCheckpoint(absl::string_view text) const;
+  absl::StatusOr<std::optional<Checkpoint>> JoinParts(
+      uint64_t generation, std::vector<storage::RowChange>& changes) const;
 
   // The live rounds, on their thread (projector.cc).
   void RunRounds();
@@ -165,6 +172,7 @@ class Projector final : public ModelKeeper {
   void RunBuilds();
   void TakeBuild(const std::shared_ptr<Build>& build);
   absl::Status FoldBuild(const std::shared_ptr<Build>& build);
+  absl::StatusOr<Cut> AwaitTurn(Build& build, uint64_t folded);
   absl::Status SwapIn();
   void EndBuild(const std::shared_ptr<Build>& build, absl::StatusOr<RebuildResult> result);
   absl::Status DeleteGarbage();
@@ -173,6 +181,11 @@ class Projector final : public ModelKeeper {
                                                       const RebuildOptions& options);
   absl::StatusOr<Build*> FindBuild(absl::string_view model) SKALD_REQUIRES(mu_);
   void Fail(const absl::Status& status);
+
+  // Rebuilds on several threads (rebuild_parts.cc).
+  absl::Status FoldInParts(Build& build);
+  absl::Status FoldPart(Build& build, uint32_t part, uint32_t parts, const Cut& begin,
+                        const Cut& target);
 
   // Constant after Open.
   const ProjectorOptions options_;

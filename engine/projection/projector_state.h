@@ -21,6 +21,9 @@ struct Projector::Build {
 
   uint64_t events_done = 0, events_total = 0;
   Timestamp started;
+  Timestamp folding_since;   // by this process
+  uint64_t folded = 0;       // events since then
+  absl::Status part_broken;  // folding one of its parts failed: the others give up
   bool is_paused = false;
   bool is_cancelled = false;
   std::optional<absl::StatusOr<RebuildResult>> result;
@@ -43,5 +46,11 @@ struct Projector::Entry {
 
 // How many events a cut has before it. Of two cuts on one way through the log, the later has more.
 uint64_t EventsBefore(const Cut& cut);
+
+// Events folded at once by a rebuild of that rate; 0: without one.
+uint64_t BatchOf(uint64_t events_per_second);
+
+// Called first by each thread that folds rebuilds: they go behind everything else.
+void BeginBuilderThread();
 
 }  // namespace skald::projection

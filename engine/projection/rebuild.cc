@@ -28,6 +28,11 @@ constexpr Micros kLookInterval = 100 * kMillisecond;
 
 }  // namespace
 
+uint64_t BatchOf(uint64_t events_per_second) {
+  if (events_per_second == 0) return kBatchEvents;
+  return std::clamp<uint64_t>(events_per_second / 10, 1, kBatchEvents);
+}
+
 // ---- For operators ----
 
 absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::BeginRebuild(
@@ -153,53 +158,61 @@ void Projector::TakeBuild(const std::shared_ptr<Build>& build) {
   if (!status.ok()) EndBuild(build, status);
 }
 
+// Waits while the rebuild is paused or ahead of its rate, having folded so many events since the last
+// call. Returns the live cut. Not OK: it is given up.
+absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
+  MutexLock lock(mu_);
+  build.folded += folded;
+  build.events_done += folded;
+  const auto is_throttled = [&] {
+    const uint64_t rate = build.options.events_per_second;
+    if (rate == 0) return false;
+    const auto allowed = static_cast<double>(parts_.clock.Now().value() - build.folding_since.value()) /
+                         kSecond * static_cast<double>(rate);
+    return static_cast<double>(build.folded) > allowed;
+  };
+  while (!stopping_ && !build.is_cancelled && (build.is_paused || is_throttled())) {
+    changed_.WaitFor(mu_, std::chrono::microseconds(kLookInterval));
+  }
+  if (stopping_) return ServerStoppingError();
+  if (build.is_cancelled) return absl::CancelledError("the rebuild was given up");
+  SKALD_RETURN_IF_ERROR(build.part_broken);
+  build.events_total = EventsBefore(cut_);
+  return cut_;
+}
+
 // Not OK: it came to an end without being swapped in.
 absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
-  const Timestamp begun = parts_.clock.Now();
+  {
+    MutexLock lock(mu_);
+    build->folding_since = parts_.clock.Now();
+  }
+  SKALD_RETURN_IF_ERROR(FoldInParts(*build));
   uint64_t folded = 0;
   uint64_t hand_over = kHandOverEvents;
   uint64_t left_before = ~uint64_t{0};
   while (true) {
-    Cut target;
-    {
+    SKALD_ASSIGN_OR_RETURN(const Cut target, AwaitTurn(*build, folded));
+    const uint64_t total = EventsBefore(target);
+    const uint64_t left = total - std::min(total, EventsBefore(build->pass->cut()));
+    const bool gains = left < left_before - left_before / 8;
+    if (!gains) hand_over = std::min(2 * hand_over, kHandOverEventsMax);
+    left_before = left;
+    if (left <= hand_over) {
       MutexLock lock(mu_);
-      const auto is_throttled = [&] {
-        const uint64_t rate = build->options.events_per_second;
-        if (rate == 0) return false;
-        const auto allowed = static_cast<double>(parts_.clock.Now().value() - begun.value()) /
-                             kSecond * static_cast<double>(rate);
-        return static_cast<double>(folded) > allowed;
-      };
-      while (!stopping_ && !build->is_cancelled && (build->is_paused || is_throttled())) {
-        changed_.WaitFor(mu_, std::chrono::microseconds(kLookInterval));
-      }
-      if (stopping_) return ServerStoppingError();
-      if (build->is_cancelled) return absl::CancelledError("the rebuild was given up");
-      target = cut_;
-      build->events_done = EventsBefore(build->pass->cut());
-      build->events_total = EventsBefore(target);
-      const uint64_t left = build->events_total - std::min(build->events_total, build->events_done);
-      const bool gains = left < left_before - left_before / 8;
-      if (!gains) hand_over = std::min(2 * hand_over, kHandOverEventsMax);
-      left_before = left;
-      if (left <= hand_over) {
-        swapping_ = build;
-        changed_.NotifyAll();
-        while (!stopping_ && !build->result) changed_.Wait(mu_);
-        return build->result ? absl::OkStatus() : ServerStoppingError();
-      }
+      swapping_ = build;
+      changed_.NotifyAll();
+      while (!stopping_ && !build->result) changed_.Wait(mu_);
+      return build->result ? absl::OkStatus() : ServerStoppingError();
     }
-    const uint64_t batch = build->options.events_per_second == 0
-                               ? kBatchEvents
-                               : std::clamp<uint64_t>(build->options.events_per_second / 10, 1,
-                                                      kBatchEvents);
-    SKALD_ASSIGN_OR_RETURN(const RoundResult round,
-                           build->pass->Round({.through = target.positions,
-                                               .until = kNever,
-                                               .time = target.time,
-                                               .events_max = batch},
-                                              false));
-    folded += round.events;
+    SKALD_ASSIGN_OR_RETURN(
+        const RoundResult round,
+        build->pass->Round({.through = target.positions,
+                            .until = kNever,
+                            .time = target.time,
+                            .events_max = BatchOf(build->options.events_per_second)},
+                           false));
+    folded = round.events;
     const std::optional<Poison>& stopped =
         build->pass->foldings().front().table->checkpoint().stopped;
     if (stopped) {

@@ -66,11 +66,11 @@ std::unique_ptr<FoldPass> Projector::NewPass(Cut cut) const {
 }
 
 Folding Projector::NewFolding(std::shared_ptr<const Model> model, uint64_t generation,
-                              Checkpoint checkpoint) const {
+                              Checkpoint checkpoint, std::optional<uint32_t> part) const {
   Folding folding;
   folding.fold = model->make_fold();
   folding.table = std::make_unique<ModelTable>(parts_.views, model->schema, generation,
-                                               std::move(checkpoint));
+                                               std::move(checkpoint), part);
   folding.model = std::move(model);
   return folding;
 }
@@ -79,8 +79,11 @@ absl::StatusOr<std::optional<Checkpoint>> Projector::FindCheckpoint(uint64_t gen
   if (generation == 0) return std::nullopt;
   SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
                          parts_.views.Get(CheckpointKey(generation)));
-  if (!text) return std::nullopt;
-  const absl::StatusOr<Checkpoint> checkpoint = Checkpoint::Decode(*text);
+  return text ? UsableCheckpoint(*text) : std::nullopt;
+}
+
+std::optional<Checkpoint> Projector::UsableCheckpoint(absl::string_view text) const {
+  const absl::StatusOr<Checkpoint> checkpoint = Checkpoint::Decode(text);
   if (!checkpoint.ok() || checkpoint->cut.positions.size() != partition_count_) {
     return std::nullopt;
   }
@@ -165,7 +168,7 @@ absl::Status Projector::LoadEntry(std::shared_ptr<const Model> model,
   }
   // A rebuild that was under way goes on where it was.
   SKALD_ASSIGN_OR_RETURN(std::optional<Checkpoint> building,
-                         FindCheckpoint(registered.building));
+                         JoinParts(registered.building, changes));
   if (building && building->version == model->version && !building->stopped) {
     floor_at_open_ = std::max(floor_at_open_, building->cut.time);
     entry->build = std::make_shared<Build>();

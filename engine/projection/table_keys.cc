@@ -40,6 +40,10 @@ std::string CheckpointKey(uint64_t generation) {
   return Begin(Table::kModelCheckpoint, generation).Build();
 }
 
+std::string PartKey(uint64_t generation, uint32_t part) {
+  return Begin(Table::kModelCheckpoint, generation).Number(part).Build();
+}
+
 std::string RowKey(uint64_t generation, absl::string_view row_key) {
   return Begin(Table::kModelRow, generation).Raw(row_key).Build();
 }

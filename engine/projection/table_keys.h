@@ -19,6 +19,8 @@ namespace skald::projection {
 std::string GenerationPrefix(storage::Table table, uint64_t generation);
 
 std::string CheckpointKey(uint64_t generation);
+// Of one part of a generation whose partitions are folded apart; begins with CheckpointKey.
+std::string PartKey(uint64_t generation, uint32_t part);
 std::string RowKey(uint64_t generation, absl::string_view row_key);
 
 // Index entries: values of the index's columns ‖ row key. Nothing when the first one is null.

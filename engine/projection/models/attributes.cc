@@ -72,6 +72,7 @@ Model AttributesModel(ProgramFinder find_program) {
   return {.schema = Schema(),
           .version = "1",
           .on_poison = PoisonPolicy::kStop,
+          .by_saga = true,
           .make_fold = [find_program = std::move(find_program)] {
             return std::make_unique<AttributesFold>(find_program);
           }};

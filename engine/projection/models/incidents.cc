@@ -105,6 +105,7 @@ Model IncidentsModel() {
   return {.schema = Schema(),
           .version = "1",
           .on_poison = PoisonPolicy::kStop,
+          .by_saga = true,
           .make_fold = [] { return std::make_unique<IncidentsFold>(Schema()); }};
 }
 

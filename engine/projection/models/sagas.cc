@@ -113,6 +113,7 @@ Model SagasModel(ProgramFinder find_program) {
   return {.schema = Schema(),
           .version = "1",
           .on_poison = PoisonPolicy::kStop,
+          .by_saga = true,
           .make_fold = [find_program = std::move(find_program)] {
             return std::make_unique<SagasFold>(find_program);
           }};
