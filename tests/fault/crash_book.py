@@ -1,6 +1,8 @@
 """What the clients and workers of the crash test were told, and what the log says of it."""
 
 import collections
+import dataclasses
+import hashlib
 import json
 import threading
 
@@ -21,13 +23,19 @@ class Book:
         self.completions = {}    # mark -> saga
         self.doubtful_starts = []   # no answer came: may have happened or not
         self.doubtful_cancels = []
+        self.checkpoints = []    # notes of those that were seen, by number
+        self.key = None          # the one that signs, as far as is known
+        self.is_rotation_doubtful = False
         self.unchecked = set()   # sagas with something new since the last check
+        self.unchecked_marks = {}  # completions since then: mark -> saga
         self.errors = []         # what threads found wrong
 
     def note(self, table, key, value, saga):
         with self.lock:
             table[key] = value
             self.unchecked.add(saga)
+            if table is self.completions:
+                self.unchecked_marks[key] = saga
 
     def wrong(self, text):
         with self.lock:
@@ -39,11 +47,26 @@ class Book:
                 raise Broken("; ".join(self.errors[:5]))
 
 
+@dataclasses.dataclass(frozen=True)
+class Fact:
+    """What is kept of an event: there are many."""
+
+    type: str
+    task: str
+    request_id: str
+    digest: bytes  # of all of it
+
+
+def fact_of(event):
+    return Fact(event.type, event.task, event.request_id,
+                hashlib.blake2b(event.SerializeToString(deterministic=True), digest_size=12).digest())
+
+
 class Log:
     """The events as FollowLog gives them, read on from where the last reading ended."""
 
     def __init__(self):
-        self.sagas = collections.defaultdict(list)  # saga -> events, in order
+        self.sagas = collections.defaultdict(list)  # saga -> facts, in order
         self.marks = collections.defaultdict(set)   # mark -> commits that have it as output
         self.tasks = collections.defaultdict(set)   # the same by task, whichever the mark
         self.events = 0
@@ -67,7 +90,7 @@ class Log:
             raise Broken(f"{event.saga_id}: event {event.revision} ({event.type}) follows "
                          f"{len(history) - 1}")
         self.events += 1
-        history.append(event)
+        history.append(fact_of(event))
         # No task's arguments hold another one's output, so a mark is only where its answer was
         # recorded: in TaskCompleted, CompensationArmed, or both of one commit.
         commit = (event.position.partition, event.commit_position)

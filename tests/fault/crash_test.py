@@ -1,25 +1,24 @@
 #!/usr/bin/python3
 """Goal: nothing that the server acknowledged is lost or done twice when it is killed.
 
-Method: SIGKILL at random moments of a real skaldd under load, over and over on one data directory.
-Clients start and cancel sagas, a worker answers their tasks, and each OK is written down. After each
-restart what was acknowledged since the last one is looked for through the API and in the log; every
-few cycles and at the end all of it is. SIGKILL leaves the page cache, so this is about the process,
-not the disk: tests/storage has the faults of disks.
+Method: SIGKILL of a real skaldd under load, over and over on one data directory: at random moments,
+and at named places (crash_points.py) between and within its writes, where a library kills it. Clients
+start and cancel sagas, a worker answers their tasks, an auditor watches checkpoints, keys are rotated,
+models rebuilt, and each OK is written down. After each restart what was acknowledged since the last one is
+looked for in the log, and some of it asked for through the API and asked for again; now and then and
+at the end all of it is. SIGKILL leaves the page cache, so this is about the process, not the disk:
+tests/fault/power_loss_test.cc and tests/storage have the faults of disks.
 
-    crash_test.py --bin build/release/bin --stubs build/release/gen_python [--cycles 50] [--seed N]
+    crash_test.py --bin build/dev/bin --stubs build/dev/gen_python [--cycles 30] [--seed N]
 
 The seed gives the moments and the mix of requests; threads and disks add chance of their own. A
-failure keeps the data directory and exits with 1. With --pretend-lost an acknowledgement is made up,
-which has to be missed: that must fail.
+failure keeps the data directory and exits with 1. With --pretend-lost something acknowledged is made
+up, and the exit code is 0 when that, and nothing else, is missed.
 """
 
 import argparse
 import collections
-import concurrent.futures
-import json
 import os
-import queue
 import random
 import shutil
 import subprocess
@@ -29,8 +28,11 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from crash_book import NAMESPACE, Book, Broken, Log, task_of  # pylint: disable=wrong-import-position
-from skaldd import Server  # pylint: disable=wrong-import-position
+from crash_book import Book, Broken  # pylint: disable=wrong-import-position
+from crash_checker import Checker  # pylint: disable=wrong-import-position
+from crash_load import CALL_TIMEOUT, Auditor, Load, Worker, make_api, rotate_key  # pylint: disable=wrong-import-position
+from crash_points import CLOSING, POINTS, REBUILDING, ROTATING, STARTING  # pylint: disable=wrong-import-position
+from skaldd import NotServing, Server  # pylint: disable=wrong-import-position
 
 DEFINITION = """\
 document: { dsl: '1.0.3', namespace: crash, name: two-steps, version: '1.0.0' }
@@ -45,36 +47,75 @@ do:
       with: { n: '${ .n }' }
       output: { as: '${ $input }' }
 """
-FUNCTIONS = ["first", "second", "undo"]
-FULL_CHECK_EVERY = 10   # cycles
-FRAME = 8               # starts in a frame of StartSagas
-CALL_TIMEOUT = 30       # seconds; a call that takes longer is a failure
+FULL_CHECK_EVERY = 100  # cycles
+REACHED_WITHIN = 5      # seconds; a place that is not reached by then was missed
+MISSES_MAX = 3          # in a row, of one place: then it is no place any more
+POINT_BYTES = 4096      # crash_point.cc
 
 
 class CrashingServer:
     """skaldd on one data directory, killed and started again at will."""
 
-    def __init__(self, bin_folder, data_dir, log):
-        self._server = Server(bin_folder, data_dir, log, "--lease", "2s")
+    def __init__(self, bin_folder, folder, log):
+        self._server = Server(bin_folder, os.path.join(folder, "store"), log,
+                              "--lease", "2s", "--checkpoint-interval", "100ms")
+        self._point_file = os.path.join(folder, "crash_point")
+        asan = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
+        self._environment = {**os.environ, "SKALD_CRASH_POINT": self._point_file, "ASAN_OPTIONS": asan,
+                             "LD_PRELOAD": os.path.join(bin_folder, "crash_point.so")}
         self.dying = threading.Event()  # set just before it is killed
+        self._armed = threading.Event()  # it kills itself
 
     @property
     def address(self):
         return self._server.address
 
-    def spawn(self):
+    def _prepare(self, point):
         self.dying.clear()
-        self._server.spawn()
+        self._armed.clear()
+        if os.path.exists(self._point_file):
+            os.unlink(self._point_file)  # the earlier one is still mapped
+        with open(self._point_file, "wb") as file:
+            file.write(bytes(POINT_BYTES))
+        if point is not None:
+            self.arm(point)
 
-    def start(self):
-        self.dying.clear()
-        self._server.start()
+    def arm(self, point):
+        """From now on it kills itself when it comes to `point`."""
+        self._armed.set()
+        with open(self._point_file, "r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), point.encode(), 1)
+            os.pwrite(file.fileno(), b"+", 0)
+
+    def spawn(self, point=None):
+        self._prepare(point)
+        self._server.spawn(env=self._environment)
+
+    def start(self, point=None):
+        self._prepare(point)
+        self._server.start(env=self._environment)
+
+    def ends_within(self, seconds):
+        try:
+            self._server.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def is_ending(self):
+        """Whether errors are to be expected: asked by who has just met one."""
+        return self.dying.is_set() or (self._armed.is_set() and self.ends_within(REACHED_WITHIN))
 
     def kill(self):
-        if not self._server.running():
+        if not self._server.running() and not self._armed.is_set():
             raise Broken(f"skaldd ended by itself (exit {self._server.process.returncode})")
         self.dying.set()
         self.end()
+
+    def close(self):
+        """Begins to stop it."""
+        self.dying.set()
+        self._server.process.terminate()
 
     def stop(self):
         self.dying.set()
@@ -84,470 +125,145 @@ class CrashingServer:
     def end(self):
         self._server.kill()
 
-
-def make_api():
-    """Its modules need the generated messages, which the command line names."""
-    from skald_api import Api, grpc, reason
-
-    class CrashApi(Api):
-        """The API with the requests of this test."""
-
-        rpc_error = grpc.RpcError
-
-        @staticmethod
-        def reason(error):
-            return reason(error)
-
-        def start_request(self, saga):
-            return self.saga_service.StartSagaRequest(
-                namespace=NAMESPACE, definition_name="two-steps", saga_id=saga, request_id=f"start {saga}",
-                input=input_of(saga))
-
-        def cancel_request(self, saga):
-            return self.saga_service.CancelSagaRequest(
-                namespace=NAMESPACE, saga_id=saga, request_id=f"cancel {saga}", reason="crash test")
-
-    return CrashApi()
+    def was_killed(self):
+        return self._server.process.poll() == -9
 
 
-def input_of(saga):
-    return json.dumps({"n": saga}).encode()
+class Run:
+    """All cycles on one data directory."""
 
+    def __init__(self, arguments, folder, log_file):
+        self._seed, self._cycles = arguments.seed, arguments.cycles
+        self._rng = random.Random(arguments.seed)
+        self._api, self._book = make_api(), Book()
+        self._server = CrashingServer(arguments.bin, folder, log_file)
+        self._worker = Worker(self._api, self._book, self._server, random.Random(f"{self._seed}/worker"))
+        self._auditor = Auditor(self._api, self._book, self._server)
+        self._checker = Checker(self._api, self._book, [os.path.join(arguments.bin, "skald")],
+                                random.Random(f"{self._seed}/checker"))
+        self._points = []  # still to come; the first is next
+        self._reached, self._misses = collections.Counter(), collections.Counter()
+        self._kills, self._slowest = 0, 0.0
 
-class Load:
-    """Client threads that start and cancel sagas until the server dies."""
-
-    def __init__(self, api, book, server, seed, cycle):
-        self._api, self._book, self._server, self._cycle = api, book, server, cycle
-        self._threads = [
-            threading.Thread(target=self._guard,
-                             args=(run, index, random.Random(f"{seed}/{cycle}/{index}")))
-            for index, run in enumerate((self._one_by_one, self._one_by_one, self._in_frames))]
-        for thread in self._threads:
-            thread.start()
-
-    def join(self):
-        for thread in self._threads:
-            thread.join()
-
-    def _guard(self, run, index, rng):
+    def __call__(self, pretend_lost):
         try:
-            run(index, rng)
-        except self._api.rpc_error as error:
-            # With the server dead every call fails; what was asked stays in doubt.
-            if not self._server.dying.is_set():
-                self._book.wrong(f"a call failed while the server ran: {error.code().name} "
-                                 f"{self._api.reason(error)} {error.details()}")
-        except Exception as error:
-            self._book.wrong(f"a client broke: {type(error).__name__}: {error}")
-
-    def _one_by_one(self, index, rng):
-        count, recent = 0, collections.deque(maxlen=20)
-        while not self._server.dying.is_set():
-            saga = f"{self._cycle}-{index}-{count}"
-            count += 1
-            self._book.doubtful_starts.append(saga)
-            answer = self._api.sagas.StartSaga(self._api.start_request(saga), timeout=CALL_TIMEOUT)
-            self._book.note(self._book.starts, saga, place(answer), saga)
-            if answer.duplicate:
-                self._book.wrong(f"{saga}: a first start was answered as duplicate")
-            recent.append(saga)
-            if rng.random() < 0.4:
-                victim = recent[-1] if rng.random() < 0.7 else rng.choice(recent)
-                recent.remove(victim)
-                self._cancel(victim)
-
-    def _cancel(self, saga):
-        self._book.doubtful_cancels.append(saga)
-        cancel(self._api, self._book, saga)
-
-    def _in_frames(self, index, rng):
-        outgoing, under_way = queue.SimpleQueue(), {}
-        count = 0
-
-        def send():
-            nonlocal count
-            frame = self._api.saga_service.StartSagasRequest()
-            for _ in range(rng.randint(1, FRAME)):
-                saga = under_way[count] = f"{self._cycle}-{index}-{count}"
-                self._book.doubtful_starts.append(saga)
-                frame.items.add(item_id=count, start=self._api.start_request(saga))
-                count += 1
-            outgoing.put(frame)
-
-        send()
-        send()
-        try:
-            for frame in self._api.sagas.StartSagas(iter(outgoing.get, None)):
-                for result in frame.results:
-                    saga = under_way.pop(result.item_id)
-                    if result.HasField("error"):
-                        self._book.wrong(f"{saga}: start refused: {result.error.message}")
-                    else:
-                        self._book.note(self._book.starts, saga, place(result.started), saga)
-                if len(under_way) <= FRAME:
-                    send()
+            self._begin()
+            self._api.definitions.DeployDefinition(
+                self._api.definition_service.DeployDefinitionRequest(text=DEFINITION), timeout=CALL_TIMEOUT)
+            for cycle in range(1, self._cycles + 1):
+                self._cycle(cycle)
+                self._checker.after_restart()
+                if cycle % FULL_CHECK_EVERY == 0:
+                    self._checker.everything()
+                if cycle % 10 == 0:
+                    print(f"  cycle {cycle}: {self._figures()}", flush=True)
+                self._book.raise_errors()
+            self._finish(pretend_lost)
         finally:
-            outgoing.put(None)
+            self._server.dying.set()
+            self._server.end()
+            self._api.close()
+            self._checker.close()
 
+    def _figures(self):
+        return (f"{self._kills} kills, {sum(self._reached.values())} of them at {len(self._reached)} named "
+                f"places; acknowledged: {len(self._book.starts)} starts, "
+                f"{len(self._book.completions)} completions, {len(self._book.cancels)} cancels, "
+                f"{len(self._book.checkpoints)} checkpoints; {self._checker.settled} done without an answer")
 
-def place(answer):
-    return answer.position.partition, answer.position.position
-
-
-def later(answer, first):
-    """A repetition's answer is durable at the first one's position or after it."""
-    partition, position = place(answer)
-    return partition == first[0] and position >= first[1]
-
-
-def cancel(api, book, saga):
-    """Returns the answer, or None where the saga had ended before."""
-    try:
-        answer = api.sagas.CancelSaga(api.cancel_request(saga), timeout=CALL_TIMEOUT)
-    except api.rpc_error as error:
-        if api.reason(error) != "SAGA_ALREADY_ENDED":
-            raise
-        return None
-    book.note(book.cancels, saga, place(answer), saga)
-    return answer
-
-
-class Worker:
-    """Answers tasks, some at once and some a little later; keeps answers until their results come.
-
-    After a restart it sends again what has no result, and also answers, with other outputs, some of
-    the tasks whose completions were acknowledged: those must be refused.
-    """
-
-    def __init__(self, api, book, server, rng):
-        self._api, self._book, self._server, self._rng = api, book, server, rng
-        self._answers = {}       # token -> (due, mark, saga)
-        self._sent = set()       # tokens answered on this stream
-        self._acknowledged = {}  # token -> (mark, saga)
-        self._lock = threading.Lock()
-        self._count = 0
-        self._thread = None
-
-    def start(self):
-        self._sent = set()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def join(self):
-        self._thread.join()
-
-    def _run(self):
-        over = threading.Event()
-        try:
-            for frame in self._api.worker.Work(self._frames(over)):
-                self._take(frame)
-            if not self._server.dying.is_set():
-                self._book.wrong("the worker's stream ended while the server ran")
-        except self._api.rpc_error as error:
-            if not self._server.dying.is_set():
-                self._book.wrong(f"the worker's stream broke while the server ran: "
-                                 f"{error.code().name} {error.details()}")
-        except Exception as error:
-            self._book.wrong(f"the worker broke: {type(error).__name__}: {error}")
-        finally:
-            over.set()
-
-    def _frames(self, over):
-        hello = self._api.worker_service.WorkRequest()
-        hello.hello.name, hello.hello.credit = "crash test", 500
-        hello.hello.functions.extend(FUNCTIONS)
-        with self._lock:
-            hello.hello.held_tokens.extend(self._answers)
-            tokens = list(self._acknowledged)
-        for token in self._rng.sample(tokens, min(20, len(tokens))):
-            hello.completions.add(token=token, output=b'{"mark": "again"}')
-        yield hello
-        while not over.is_set() and not self._server.dying.is_set():
-            frame, now = self._api.worker_service.WorkRequest(), time.monotonic()
-            with self._lock:
-                for token, (due, mark, _) in self._answers.items():
-                    if due <= now and token not in self._sent:
-                        frame.completions.add(token=token, output=json.dumps({"mark": mark}).encode())
-                        self._sent.add(token)
-            if frame.completions:
-                yield frame
-            else:
-                over.wait(0.002)
-
-    def _take(self, frame):
-        with self._lock:
-            for task in frame.tasks:
-                if task.token in self._answers:
-                    continue  # handed out again: its answer is on the way
-                self._count += 1
-                wait = self._rng.random() * 0.08 if self._rng.random() < 0.4 else 0
-                mark = f"{task.saga_id}/{task.function}/{self._count}"
-                self._answers[task.token] = (time.monotonic() + wait, mark, task.saga_id)
-                self._sent.discard(task.token)
-            for result in frame.results:
-                # Answers without an entry are those to tasks that were acknowledged before.
-                _, mark, saga = self._answers.pop(result.token, (0, None, None))
-                if result.HasField("error"):
-                    reason = self._api.reason(result.error)
-                    if reason != "TASK_NOT_RUNNING":
-                        self._book.wrong(f"an answer was refused with {reason}: {result.error.message}")
-                elif result.token in self._acknowledged or mark is None:
-                    self._book.wrong(f"{self._acknowledged.get(result.token)}: recorded twice")
-                else:
-                    self._acknowledged[result.token] = (mark, saga)
-                    self._book.note(self._book.completions, mark, saga, saga)
-
-
-class Checker:
-    """Looks for everything that the book has."""
-
-    def __init__(self, api, book, skald):
-        self._api, self._book, self._skald = api, book, skald
-        self._log = Log()
-        self._pool = concurrent.futures.ThreadPoolExecutor(4)
-        self.settled = 0  # requests in doubt that turned out to have been done
-
-    def close(self):
-        self._pool.shutdown()
-
-    def after_restart(self):
-        """What was acknowledged since the last check; then what was in doubt is asked again."""
-        with self._book.lock:
-            sagas, self._book.unchecked = self._book.unchecked, set()
-            starts, cancels = dict(self._book.starts), dict(self._book.cancels)
-            completions = {m: s for m, s in self._book.completions.items() if s in sagas}
-        self._log.read(self._api)
-        self._check_log(self._log, [s for s in sagas if s in starts],
-                        [s for s in sagas if s in cancels], completions)
-        self._each(self._saga_is_there, [s for s in sagas if s in starts])
-        self._each(self._start_repeats, [s for s in sagas if s in starts])
-        self._each(self._cancel_repeats, [s for s in sagas if s in cancels])
-        self._settle()
-
-    def everything(self, pretend_lost=None):
-        """All that was ever acknowledged, with the log read from its beginning."""
-        with self._book.lock:
-            starts, cancels = dict(self._book.starts), dict(self._book.cancels)
-            completions = dict(self._book.completions)
-        if pretend_lost == "start":
-            starts["made-up"] = (0, 1)
-        elif pretend_lost == "completion":
-            completions["made-up/first/0"] = "made-up"
-        elif pretend_lost == "cancel":
-            cancels["made-up"] = (0, 1)
-        log = Log()
-        log.read(self._api)
-        self._check_log(log, starts, cancels, completions)
-        for saga, history in self._log.sagas.items():
-            if log.sagas[saga][:len(history)] != history:
-                raise Broken(f"{saga}: its events are not those that were read before")
-        self._each(self._saga_is_there, starts)
-        self._each(self._history_is_the_logs,
-                   [(saga, log) for saga in
-                    random.Random(len(starts)).sample(list(starts), min(100, len(starts)))])
-        self._verify()
-        return log
-
-    def _check_log(self, log, starts, cancels, completions):
-        for saga in starts:
-            found = [e for e in log.sagas.get(saga, ()) if e.type == "SagaStarted"]
-            if len(found) != 1 or found[0].request_id != f"start {saga}":
-                raise Broken(f"{saga}: its start was acknowledged, the log has {len(found)} of it")
-        for saga in cancels:
-            found = [e for e in log.sagas.get(saga, ()) if e.type == "CancelRequested"]
-            if len(found) != 1 or found[0].request_id != f"cancel {saga}":
-                raise Broken(f"{saga}: its cancel was acknowledged, the log has {len(found)} of it")
-        for mark, saga in completions.items():
-            if len(log.marks.get(mark, ())) != 1:
-                raise Broken(f"{saga}: completion {mark} was acknowledged, the log has "
-                             f"{len(log.marks.get(mark, ()))} of it")
-            if len(log.tasks[task_of(mark)]) != 1:
-                raise Broken(f"{saga}: {task_of(mark)} completed {len(log.tasks[task_of(mark)])} times")
-            done = [e.task for e in log.sagas[saga] if e.type == "TaskCompleted"]
-            if len(done) != len(set(done)):
-                raise Broken(f"{saga}: a task completed twice: {done}")
-        if "again" in log.marks:
-            raise Broken("an answer to a task that had been completed was recorded")
-
-    def _each(self, check, items):
-        for _ in self._pool.map(check, items):
-            pass
-
-    def _saga_is_there(self, saga):
-        request = self._api.saga_service.GetSagaRequest(namespace=NAMESPACE, saga_id=saga)
-        try:
-            found = self._api.sagas.GetSaga(request, timeout=CALL_TIMEOUT).saga
-        except self._api.rpc_error as error:
-            if self._api.reason(error) == "SAGA_NOT_FOUND":
-                raise Broken(f"{saga}: its start was acknowledged and it is not there") from error
-            raise
-        if json.loads(found.input) != json.loads(input_of(saga)):
-            raise Broken(f"{saga}: its input became {found.input}")
-
-    def _start_repeats(self, saga):
-        request = self._api.start_request(saga)
-        answer = self._api.sagas.StartSaga(request, timeout=CALL_TIMEOUT)
-        if not answer.duplicate or not later(answer, self._book.starts[saga]):
-            raise Broken(f"{saga}: the start was repeated and answered with duplicate="
-                         f"{answer.duplicate} at {place(answer)}, first {self._book.starts[saga]}")
-        request.input = b'{"n": "other"}'
-        self._refused(saga, request, "REQUEST_ID_REUSED")
-        request.request_id = f"another start of {saga}"
-        self._refused(saga, request, "SAGA_ALREADY_EXISTS")
-
-    def _refused(self, saga, request, reason):
-        try:
-            self._api.sagas.StartSaga(request, timeout=CALL_TIMEOUT)
-        except self._api.rpc_error as error:
-            if self._api.reason(error) != reason:
-                raise Broken(f"{saga}: a start that should be refused with {reason} was with "
-                             f"{error.code().name} {self._api.reason(error)}") from error
-            return
-        raise Broken(f"{saga}: a start that should be refused with {reason} was taken")
-
-    def _cancel_repeats(self, saga):
-        answer = self._api.sagas.CancelSaga(self._api.cancel_request(saga), timeout=CALL_TIMEOUT)
-        if not answer.duplicate or not later(answer, self._book.cancels[saga]):
-            raise Broken(f"{saga}: the cancel was repeated and answered with duplicate="
-                         f"{answer.duplicate} at {place(answer)}, first {self._book.cancels[saga]}")
-
-    def _settle(self):
-        """Repeats what got no answer, as a client should: done by now it must be, once."""
-        book = self._book
-        for saga in book.doubtful_starts:
-            if saga in book.starts:
-                continue
-            answer = self._api.sagas.StartSaga(self._api.start_request(saga), timeout=CALL_TIMEOUT)
-            if answer.duplicate != (saga in self._log.sagas):
-                raise Broken(f"{saga}: duplicate={answer.duplicate}, but the log says otherwise")
-            self.settled += answer.duplicate
-            book.note(book.starts, saga, place(answer), saga)
-        for saga in book.doubtful_cancels:
-            if saga not in book.cancels:
-                answer = cancel(self._api, book, saga)
-                self.settled += answer is not None and answer.duplicate
-        book.doubtful_starts, book.doubtful_cancels = [], []
-
-    def _history_is_the_logs(self, item):
-        saga, log = item
-        request = self._api.log_service.ReadHistoryRequest(namespace=NAMESPACE, saga_id=saga)
-        events = [event for frame in self._api.log.ReadHistory(request, timeout=CALL_TIMEOUT)
-                  for event in frame.events]
-        if events[:len(log.sagas[saga])] != log.sagas[saga]:
-            raise Broken(f"{saga}: its history is not what the log says")
-
-    def _verify(self):
-        result = subprocess.run(self._skald + ["verify", "--json"], stdout=subprocess.PIPE, text=True,
-                                timeout=300, check=False,
-                                env={**os.environ, "SKALD_SERVER": self._api.address})
-        report = json.loads(result.stdout.splitlines()[-1]) if result.stdout else {}
-        if report.get("equal") is not True:
-            raise Broken(f"replayed state differs from live state (exit {result.returncode}): "
-                         f"{report.get('differences', [])[:5]}")
-
-    def all_ended(self):
-        """Without kills every saga comes to its end, the cancelled ones by their undo."""
-        deadline = time.monotonic() + 120
-
-        def ended(saga):
-            request = self._api.saga_service.WaitSagaRequest(namespace=NAMESPACE, saga_id=saga)
-            request.timeout.seconds = max(1, int(deadline - time.monotonic()))
-            return saga, self._api.sagas.WaitSaga(request, timeout=150).saga
-
-        names = collections.Counter()
-        for saga, found in self._pool.map(ended, list(self._book.starts)):
-            status = self._api.saga.SagaStatus.Name(found.status).removeprefix("SAGA_STATUS_")
-            names[status] += 1
-            if not found.HasField("end_time"):
-                raise Broken(f"{saga}: did not end; it is {status}")
-            wanted = "CANCELLED" if saga in self._book.cancels else "COMPLETED"
-            if status != wanted:
-                raise Broken(f"{saga}: ended {status}, not {wanted}")
-            self._undone(saga, found)
-        return names
-
-    def _undone(self, saga, found):
-        pb = self._api.saga.Compensation
-        if found.compensation.outcome not in (pb.OUTCOME_UNSPECIFIED, pb.OUTCOME_NONE,
-                                              pb.OUTCOME_COMPENSATED):
-            raise Broken(f"{saga}: its undo ended {pb.Outcome.Name(found.compensation.outcome)}")
-
-
-def run(arguments, folder, log_file):
-    rng = random.Random(arguments.seed)
-    api, book = make_api(), Book()
-    server = CrashingServer(arguments.bin, os.path.join(folder, "store"), log_file)
-    worker = Worker(api, book, server, random.Random(f"{arguments.seed}/worker"))
-    checker = Checker(api, book, [os.path.join(arguments.bin, "skald")])
-    kills, slowest = 0, 0.0
-
-    def begin():
-        nonlocal slowest
+    def _begin(self):
         at = time.monotonic()
-        server.start()
-        slowest = max(slowest, time.monotonic() - at)
-        api.connect(server.address)
-        worker.start()
+        self._server.start()
+        self._slowest = max(self._slowest, time.monotonic() - at)
+        self._api.connect(self._server.address)
+        self._worker.start()
+        self._auditor.start()
 
-    def figures():
-        return (f"{kills} kills; acknowledged: {len(book.starts)} starts, {len(book.completions)} "
-                f"completions, {len(book.cancels)} cancels; {checker.settled} done without an answer")
+    def _cycle(self, number):
+        # Every other kill at a named place, each place in turn.
+        point = None
+        if number % 2 == 0:
+            if not self._points:
+                self._points = self._rng.sample(POINTS, len(POINTS))
+            point = self._points[0]
+        load = Load(self._api, self._book, self._server, self._seed, number)
+        time.sleep(self._rng.uniform(0.02, 0.2))
+        reached = point is not None and point.phase != STARTING and self._reach(point)
+        self._server.kill()
+        self._kills += 1
+        load.join()
+        self._worker.join()
+        self._auditor.join()
+        self._api.close()
+        self._book.raise_errors()
+        if point is not None and point.phase == STARTING:
+            reached = self._dies_starting(point)
+        elif self._rng.random() < 0.1:  # and once more while it starts
+            self._server.spawn()
+            time.sleep(self._rng.uniform(0, 0.1))
+            self._server.kill()
+            self._kills += 1
+        if point is not None:
+            self._note(point, reached)
+        self._begin()
 
-    def finish():
-        server.dying.set()
-        server.end()
-        api.close()
+    def _reach(self, point):
+        """Brings the server to the place, where it dies."""
+        if point.phase == REBUILDING:
+            self._api.admin.RebuildModel(self._api.admin_service.RebuildModelRequest(model="sagas"),
+                                         timeout=CALL_TIMEOUT)
+            time.sleep(self._rng.uniform(0, 0.2))
+        self._server.arm(point.text(self._rng))
+        if point.phase in (CLOSING, REBUILDING):
+            self._server.close()
+        elif point.phase == ROTATING:
+            rotate_key(self._api, self._book, self._server)
+        return self._server.ends_within(REACHED_WITHIN) and self._server.was_killed()
 
-    try:
-        begin()
-        api.definitions.DeployDefinition(
-            api.definition_service.DeployDefinitionRequest(text=DEFINITION), timeout=CALL_TIMEOUT)
-        for cycle in range(1, arguments.cycles + 1):
-            load = Load(api, book, server, arguments.seed, cycle)
-            time.sleep(rng.uniform(0.03, 0.3))
-            server.kill()
-            kills += 1
-            load.join()
-            worker.join()
-            api.close()
-            book.raise_errors()
-            if rng.random() < 0.2:  # and once more while it starts
-                server.spawn()
-                time.sleep(rng.uniform(0, 0.1))
-                server.kill()
-                kills += 1
-            begin()
-            checker.after_restart()
-            if cycle % FULL_CHECK_EVERY == 0:
-                checker.everything()
-                print(f"  cycle {cycle}: {figures()}", flush=True)
-            book.raise_errors()
-        ends = checker.all_ended()
-        checker.after_restart()
-        log = checker.everything(arguments.pretend_lost)
-        server.stop()
-        worker.join()
+    def _dies_starting(self, point):
+        self._server.spawn(point.text(self._rng))
+        reached = self._server.ends_within(REACHED_WITHIN) and self._server.was_killed()
+        self._server.kill()
+        self._kills += 1
+        return reached
+
+    def _note(self, point, reached):
+        if reached:
+            self._reached[point.name] += 1
+            self._misses[point.name] = 0
+            self._points.pop(0)
+            return
+        self._misses[point.name] += 1
+        if self._misses[point.name] >= MISSES_MAX:
+            raise Broken(f"'{point.name}' was not reached {MISSES_MAX} times: there is no such place any more")
+
+    def _finish(self, pretend_lost):
+        ends = self._checker.all_ended()
+        self._checker.after_restart()
+        log = self._checker.everything(pretend_lost)
+        self._server.stop()
+        self._worker.join()
+        self._auditor.join()
+        book = self._book
         book.raise_errors()
-        if not (book.starts and book.completions and book.cancels) and arguments.cycles >= 10:
+        if not (book.starts and book.completions and book.cancels and book.checkpoints) and self._cycles >= 10:
             raise Broken("there was no load: the test tested nothing")
-        print(f"{figures()}\n{log.events} events; ended: "
-              + ", ".join(f"{count} {name.lower()}" for name, count in sorted(ends.items()))
-              + f"; slowest start of the server {slowest:.2f} s")
-    finally:
-        finish()
-        checker.close()
+        for point in POINTS:
+            if self._reached[point.name] == 0 and self._cycles > 2 * (len(POINTS) + MISSES_MAX):
+                raise Broken(f"'{point.name}' was never reached")
+        print(f"{self._figures()}\n{log.events} events; ended: "
+              + ", ".join(f"{count} with {name}" for name, count in sorted(ends.items()))
+              + f"; slowest start of the server {self._slowest:.2f} s")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bin", required=True, help="folder of skaldd and skald")
+    parser.add_argument("--bin", required=True, type=os.path.abspath, help="folder of skaldd and skald")
     parser.add_argument("--stubs", required=True, help="folder of the generated Python messages")
-    parser.add_argument("--cycles", type=int, default=50)
+    parser.add_argument("--cycles", type=int, default=30)
     parser.add_argument("--seed", type=int, default=None, help="else one is drawn")
-    parser.add_argument("--pretend-lost", nargs="?", const="start",
-                        choices=["start", "completion", "cancel"],
-                        help="make an acknowledgement up: the test must fail")
+    parser.add_argument("--pretend-lost", choices=["start", "completion", "cancel", "row", "key"],
+                        help="make something acknowledged up, which has to be missed")
     arguments = parser.parse_args()
     if arguments.seed is None:
         arguments.seed = random.SystemRandom().randrange(2**32)
@@ -556,19 +272,20 @@ def main():
     folder = tempfile.mkdtemp(prefix="skald-crash-")
     try:
         with open(os.path.join(folder, "log.txt"), "w", encoding="utf-8") as log_file:
-            run(arguments, folder, log_file)
+            Run(arguments, folder, log_file)(arguments.pretend_lost)
     except Exception as error:  # of any kind: the way to the store helps more than a trace
-        kind = "" if isinstance(error, Broken) else f"{type(error).__name__}: "
-        print(f"FAILED: {kind}{str(error)[:2000]}", flush=True)
-        if str(error).startswith("made-up: "):
+        kind = "" if isinstance(error, (Broken, NotServing)) else f"{type(error).__name__}: "
+        missed = arguments.pretend_lost is not None and "made-up" in str(error)
+        print(f"{'missed' if missed else 'FAILED'}: {kind}{str(error)[:2000]}", flush=True)
+        if missed:
             shutil.rmtree(folder)
-        else:
-            print(f"--seed {arguments.seed}; the data directory and the server's messages are in "
-                  f"{folder}", flush=True)
+            return 0
+        print(f"--seed {arguments.seed}; the data directory and the server's messages are in "
+              f"{folder}", flush=True)
         return 1
     shutil.rmtree(folder)
     print("nothing acknowledged was lost")
-    return 0
+    return 0 if arguments.pretend_lost is None else 1
 
 
 if __name__ == "__main__":
