@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <sys/resource.h>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -121,7 +123,18 @@ int Fail(int exit_code, absl::string_view message) {
   return exit_code;
 }
 
+// Connections take file descriptors, and a store that cannot open a file must stop: idle clients
+// should not bring it there. The usual soft limit of 1,024 is for programs that use select.
+void AllowManyFiles() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  // Without the right to it, the limit stays as it is.
+  static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 int Serve(const Options& options) {
+  AllowManyFiles();
   BlockStopSignals();
   absl::StatusOr<std::unique_ptr<runtime::Engine>> engine =
       runtime::Engine::Open(ToEngineOptions(options));

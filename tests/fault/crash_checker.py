@@ -38,7 +38,7 @@ class Checker:
         self._each(self._saga_is_there, asked)
         self._each(self._start_repeats, asked)
         self._each(self._cancel_repeats, cancelled)
-        self._model_is_the_log()
+        self._model_is_the_log(self._log)
         self._key_is_kept()
         self._settle()
 
@@ -56,8 +56,6 @@ class Checker:
             completions["made-up/first/0"] = "made-up"
         elif pretend_lost == "cancel":
             cancels["made-up"] = (0, 1)
-        elif pretend_lost == "row":
-            self._log.sagas["made-up"] = []
         elif pretend_lost == "key":
             self._book.key = "made-up: a key"
         log = Log()
@@ -69,18 +67,20 @@ class Checker:
         asked = self._some(list(starts))
         self._each(self._saga_is_there, asked)
         self._each(self._history_is_the_logs, [(saga, log) for saga in asked])
-        self._model_is_the_log()
+        if pretend_lost == "row":
+            log.sagas["made-up"] = []
+        self._model_is_the_log(log)
         self._key_is_kept()
         self._verify()
         return log
 
-    def _model_is_the_log(self):
+    def _model_is_the_log(self, log):
         """A row a saga: read models come back with the log, neither behind it nor ahead of it."""
         request = self._api.read_model_service.CountRowsRequest(model="sagas")
         rows = self._api.models.CountRows(request, timeout=CALL_TIMEOUT).count
-        if rows != len(self._log.sagas):
-            raise Broken(f"the model 'sagas' has {rows} rows, the log {len(self._log.sagas)} sagas, "
-                         f"{list(self._log.sagas)[-1]} the last of them")
+        if rows != len(log.sagas):
+            raise Broken(f"the model 'sagas' has {rows} rows, the log {len(log.sagas)} sagas, "
+                         f"{list(log.sagas)[-1]} the last of them")
 
     def _key_is_kept(self):
         """A rotation that was answered holds; one in doubt happened wholly or not at all."""
