@@ -207,9 +207,11 @@ class Checker:
         return names
 
     def _end_of(self, saga):
-        history = self._log.sagas.get(saga)
-        last = history[-1].type if history else None
-        return last if last in ("SagaCompleted", "SagaCancelled", "SagaFaulted") else None
+        # After the end there may be an answer that came too late.
+        for event in reversed(self._log.sagas.get(saga, ())):
+            if event.type in ("SagaCompleted", "SagaCancelled", "SagaFaulted"):
+                return event.type
+        return None
 
     def _undone(self, saga):
         request = self._api.saga_service.GetSagaRequest(namespace=NAMESPACE, saga_id=saga)
