@@ -28,7 +28,8 @@ MergedLog::MergedLog(const storage::EventLog& log, absl::Span<const Position> fr
     auto head = std::make_unique<Head>();
     head->partition = PartitionId(id);
     head->through = through[id];
-    head->cursor = log.Read(head->partition, from[id].Next());
+    head->next = from[id].Next();
+    head->cursor = log.Read(head->partition, head->next);
     const absl::StatusOr<bool> loaded = Load(*head);
     broken_.Update(loaded.status());
     if (loaded.ok() && *loaded) heads_.push_back(std::move(head));
@@ -40,11 +41,19 @@ MergedLog::~MergedLog() = default;
 
 absl::StatusOr<bool> MergedLog::Load(Head& head) {
   if (!head.cursor->Valid()) {
-    SKALD_RETURN_IF_ERROR(head.cursor->status());
+    const absl::Status status = head.cursor->status();
+    if (absl::IsDataLoss(status)) {
+      return LogCorruptError(head.partition, head.next, status.message());
+    }
+    SKALD_RETURN_IF_ERROR(status);
     return LogCorruptError(head.partition, head.through, "a commit that was durable is missing");
   }
   if (head.cursor->first() > head.through) return false;
-  SKALD_RETURN_IF_ERROR(storage::DecodeCommit(head.cursor->record(), &head.commit));
+  if (const absl::Status status = storage::DecodeCommit(head.cursor->record(), &head.commit);
+      !status.ok()) {
+    return LogCorruptError(head.partition, head.cursor->first(), status.message());
+  }
+  head.next = Position(head.commit.header.first_position() + head.commit.header.count());
   return Timestamp(head.commit.header.time_us()) <= until_;
 }
 

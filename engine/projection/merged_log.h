@@ -45,6 +45,7 @@ class MergedLog {
   struct Head {
     PartitionId partition;
     Position through;
+    Position next;  // of the commit that is to be decoded
     std::unique_ptr<storage::LogCursor> cursor;
     storage::CommitView commit;
     log::v1::EventBodies events;

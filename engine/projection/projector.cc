@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -98,25 +99,33 @@ void Projector::OnLogGrown() {
 }
 
 void Projector::Fail(const absl::Status& status) {
+  const bool is_of_log = HasReason(status, ErrorReason::kLogCorrupt);
   {
     MutexLock lock(mu_);
     // What broke because the engine stops is no news.
     if (broken_ || stopping_) return;
     broken_ = true;
+    if (is_of_log) damage_ = status;
     changed_.NotifyAll();
   }
-  parts_.on_fatal(status);
+  // Sagas that need nothing of the damaged place go on.
+  if (!is_of_log) return parts_.on_fatal(status);
+  std::fprintf(stderr, "skald: read models stand still: %s\n",
+               std::string(status.message()).c_str());
 }
 
 // ---- Rounds ----
 
 void Projector::RunRounds() {
   while (WaitForWork()) {
-    RemoveGone();
-    absl::Status status = SwapIn();
-    if (status.ok()) status = TakeRound();
-    if (!status.ok()) return Fail(status);
+    if (const absl::Status status = RunRound(); !status.ok()) return Fail(status);
   }
+}
+
+absl::Status Projector::RunRound() {
+  RemoveGone();
+  SKALD_RETURN_IF_ERROR(SwapIn());
+  return TakeRound();
 }
 
 bool Projector::WaitForWork() {
@@ -281,6 +290,7 @@ absl::Status Projector::WaitFor(absl::string_view model, const OpenOptions& opti
     const auto found = entries_.find(model);
     if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
     if (has_rows && found->second->live != 0) return absl::OkStatus();
+    if (!damage_.ok()) return damage_;
     const Timestamp now = parts_.clock.Now();
     if (now >= options.wait_until || broken_) {
       uint64_t behind = 0;

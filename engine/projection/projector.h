@@ -83,7 +83,8 @@ struct ProjectorParts {
   CommitFinder find_commits;
   // Makes all later commits later than `floor`. Blocks. UNAVAILABLE: the engine stops.
   std::function<absl::StatusOr<Floor>(Timestamp floor)> raise_floor;
-  // Rows cannot be read or written: the process must not go on. Called at most once.
+  // Rows cannot be read or written: the process must not go on. Called at most once. Not for damage
+  // to the log: then models stand still, and who wants rows past that gets LOG_CORRUPT.
   std::function<void(const absl::Status&)> on_fatal;
   std::vector<ComputedModel> computed;
 };
@@ -101,6 +102,9 @@ class Projector final : public ModelKeeper {
   Timestamp floor() const { return floor_at_open_; }
   void Start();
   void Stop();
+  // What the rounds' thread does again and again; for who has no threads, instead of Start.
+  // UNAVAILABLE, DATA_LOSS, or what raise_floor returns, before which nothing was folded.
+  absl::Status RunRound();
 
   // The log is durable further.
   void OnLogGrown();
@@ -200,6 +204,7 @@ class Projector final : public ModelKeeper {
   mutable CondVar changed_;
   bool stopping_ SKALD_GUARDED_BY(mu_) = false;
   bool broken_ SKALD_GUARDED_BY(mu_) = false;
+  absl::Status damage_ SKALD_GUARDED_BY(mu_);  // of the log
   size_t waiting_ SKALD_GUARDED_BY(mu_) = 0;
   size_t watchers_ SKALD_GUARDED_BY(mu_) = 0;
   Timestamp watched_until_ SKALD_GUARDED_BY(mu_);  // changes are kept for those who may come back

@@ -202,8 +202,9 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
       MutexLock lock(mu_);
       swapping_ = build;
       changed_.NotifyAll();
-      while (!stopping_ && !build->result) changed_.Wait(mu_);
-      return build->result ? absl::OkStatus() : ServerStoppingError();
+      while (!stopping_ && !build->result && damage_.ok()) changed_.Wait(mu_);
+      if (build->result) return absl::OkStatus();
+      return damage_.ok() ? ServerStoppingError() : damage_;
     }
     SKALD_ASSIGN_OR_RETURN(
         const RoundResult round,

@@ -51,10 +51,15 @@ absl::Status SagaStates::Refold(const log::v1::CommitHeader& header, saga::SagaS
     if (first >= Position(header.first_position())) break;
     const auto cursor = log_.Read(partition, first);
     if (!cursor->Valid()) {
-      SKALD_RETURN_IF_ERROR(cursor->status());
+      const absl::Status status = cursor->status();
+      if (absl::IsDataLoss(status)) return LogCorruptError(partition, first, status.message());
+      SKALD_RETURN_IF_ERROR(status);
       return LogCorruptError(partition, first, "an event of a saga is missing");
     }
-    SKALD_RETURN_IF_ERROR(storage::DecodeCommit(cursor->record(), &commit));
+    if (const absl::Status status = storage::DecodeCommit(cursor->record(), &commit);
+        !status.ok()) {
+      return LogCorruptError(partition, first, status.message());
+    }
     if (!bodies.ParseFromArray(commit.bodies.data(), static_cast<int>(commit.bodies.size()))) {
       return LogCorruptError(partition, first, "events cannot be read");
     }
