@@ -13,6 +13,7 @@ namespace {
 constexpr uint64_t kBatchCommitsMax = 64;
 constexpr Micros kTickMax = kSecond;
 constexpr Micros kTickMin = kMillisecond;
+constexpr Micros kRoundInterval = 100 * kMillisecond;
 
 }  // namespace
 
@@ -28,6 +29,7 @@ Server::Server(ServerOptions options, SimulatedDisk& disk, runtime::ProgramCache
 // Partitions answer what is left while they go; nobody hears it.
 Server::~Server() {
   alive_.reset();
+  models_.reset();
   slots_.clear();
 }
 
@@ -70,10 +72,16 @@ absl::Status Server::Start() {
   for (const Slot& slot : slots_) {
     SKALD_RETURN_IF_ERROR(slot.partition->Recover(scheduler_.now()));
   }
+  models_ = std::make_unique<SimulatedModels>(
+      disk_, programs_, chronicle_, scheduler_, trace_,
+      [this](Timestamp floor) { return RaiseFloor(floor); });
+  SKALD_RETURN_IF_ERROR(models_->Open());
+  RaiseFloor(models_->floor());
   serving_ = true;
   SampleFreeBytes();
   for (uint32_t id = 0; id < options_.partitions; ++id) Wake(PartitionId(id), scheduler_.now());
   Tick();
+  In(kRoundInterval, [this] { FoldModels(); });
   return absl::OkStatus();
 }
 
@@ -316,6 +324,24 @@ void Server::Tick() {
   SampleFreeBytes();
   const Micros wait = std::clamp(due.value() - scheduler_.now().value(), kTickMin, kTickMax);
   In(wait, [this] { Tick(); });
+}
+
+projection::Floor Server::RaiseFloor(Timestamp floor) {
+  projection::Floor raised;
+  for (const Slot& slot : slots_) {
+    raised.staged.push_back(slot.partition->RaiseFloor(floor));
+    raised.latest = std::max(raised.latest, slot.partition->last_time());
+  }
+  return raised;
+}
+
+void Server::FoldModels() {
+  if (!fatal_.ok() || closing_) return;
+  const absl::StatusOr<bool> folded = models_->Round();
+  // Over damage to the log models stand still.
+  if (disk_.is_damaged() && HasReason(folded.status(), ErrorReason::kLogCorrupt)) return;
+  if (!folded.ok()) return Break(folded.status());
+  In(*folded ? kRoundInterval : kMillisecond, [this] { FoldModels(); });
 }
 
 void Server::Close(std::function<void()> closed) {

@@ -23,6 +23,7 @@
 #include "tests/simulation/chronicle.h"
 #include "tests/simulation/scheduler.h"
 #include "tests/simulation/simulated_disk.h"
+#include "tests/simulation/simulated_models.h"
 #include "tests/simulation/trace.h"
 
 namespace skald::simulation {
@@ -59,6 +60,7 @@ class Server : private partition::Outlet {
   void FindHistory(SagaKey key, Revision from, Done<partition::History> done);
   task::Broker& broker() { return *broker_; }
   audit::Auditor& auditor() { return *auditor_; }
+  const SimulatedModels& models() const { return *models_; }
   PartitionId PartitionOf(const SagaKey& key) const;
 
   // ---- What may happen to it ----
@@ -112,6 +114,8 @@ class Server : private partition::Outlet {
   void Tell(PartitionId partition, Position position);
   void TellEarly(PartitionId partition, Position position);
   void Tick();
+  projection::Floor RaiseFloor(Timestamp floor);
+  void FoldModels();
   void Break(const absl::Status& status);
   bool IsWrittenOut() const;
   // Something leaves the process; `work` does it now, or when a broken gate is told to.
@@ -131,6 +135,7 @@ class Server : private partition::Outlet {
   std::unique_ptr<audit::Auditor> auditor_;
   std::unique_ptr<task::Broker> broker_;
   std::vector<Slot> slots_;
+  std::unique_ptr<SimulatedModels> models_;
   std::deque<storage::StagedCommit> queue_;
   std::vector<storage::StagedCommit> writing_;
   bool is_writing_ = false;

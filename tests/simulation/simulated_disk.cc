@@ -19,6 +19,10 @@ constexpr size_t kUnflushedMax = 48;
 // Batches of the log that a disk which only pretends to sync may lose.
 constexpr size_t kUnsyncedMax = 8;
 
+bool IsOfModels(const RowChange& change) {
+  return change.key[0] >= static_cast<char>(storage::Table::kModelRegistry);
+}
+
 }  // namespace
 
 class SimulatedDisk::Cursor : public storage::LogCursor {
@@ -150,7 +154,21 @@ class SimulatedDisk::SimulatedViews : public storage::Views {
     return absl::OkStatus();
   }
   absl::Status ApplyRows(absl::Span<const RowChange> changes) override {
-    disk_.ApplyBatch({.changes = {changes.begin(), changes.end()}, .applied = {}});
+    if (changes.empty()) return absl::OkStatus();
+    Batch batch{.changes = {changes.begin(), changes.end()},
+                .applied = {},
+                .is_of_models = IsOfModels(changes.front())};
+    if (batch.is_of_models && disk_.mutation_ == Mutation::kSplitModels) {
+      Batch checkpoints{.changes = {}, .applied = {}, .is_of_models = true};
+      std::erase_if(batch.changes, [&](const RowChange& change) {
+        if (change.key[0] != static_cast<char>(storage::Table::kModelCheckpoint)) return false;
+        checkpoints.changes.push_back(change);
+        return true;
+      });
+      disk_.ApplyBatch(std::move(batch));
+      batch = std::move(checkpoints);
+    }
+    disk_.ApplyBatch(std::move(batch));
     return absl::OkStatus();
   }
   std::unique_ptr<storage::ViewSnapshot> Snapshot() const override {
@@ -170,6 +188,7 @@ class SimulatedDisk::SimulatedViews : public storage::Views {
   absl::Status Flush() override {
     disk_.flushed_ = disk_.rows_;
     disk_.batches_.clear();
+    disk_.counted_batches_ = 0;
     return absl::OkStatus();
   }
 
@@ -241,7 +260,13 @@ void SimulatedDisk::Tear(const std::vector<StagedCommit>& in_flight) {
 }
 
 void SimulatedDisk::CrashViews() {
-  size_t kept = scheduler_.random().Below(batches_.size() + 1);
+  const size_t counted = counted_batches_;
+  counted_batches_ = scheduler_.random().Below(counted + 1);
+  size_t kept = 0;
+  for (size_t left = counted_batches_; left > 0; ++kept) left -= batches_[kept].is_of_models ? 0 : 1;
+  size_t more = 0;
+  while (kept + more < batches_.size() && batches_[kept + more].is_of_models) ++more;
+  kept += models_random_.Below(more + 1);
   if (mutation_ == Mutation::kOpenGate) {
     // Its rows may be ahead of the log; that is not what this mutation is about.
     for (size_t i = 0; i < kept; ++i) {
@@ -251,9 +276,11 @@ void SimulatedDisk::CrashViews() {
   }
   rows_ = flushed_;
   for (size_t i = 0; i < kept; ++i) Write(batches_[i], rows_);
-  trace_.Add(scheduler_.now(), absl::StrCat("disk: views lose ", batches_.size() - kept, " of ",
-                                            batches_.size(), " batches"));
   batches_.resize(kept);
+  counted_batches_ = static_cast<size_t>(std::count_if(
+      batches_.begin(), batches_.end(), [](const Batch& batch) { return !batch.is_of_models; }));
+  trace_.Add(scheduler_.now(), absl::StrCat("disk: views lose ", counted - counted_batches_, " of ",
+                                            counted, " batches"));
 }
 
 // A batch is one record of the log's file, with a checksum over all of it: it is cut off as a whole.
@@ -306,10 +333,13 @@ void SimulatedDisk::Write(const Batch& batch, Rows& rows) {
 
 void SimulatedDisk::ApplyBatch(Batch batch) {
   Write(batch, rows_);
+  if (!batch.is_of_models) ++counted_batches_;
   batches_.push_back(std::move(batch));
-  if (batches_.size() <= kUnflushedMax) return;
-  Write(batches_.front(), flushed_);
-  batches_.pop_front();
+  while (counted_batches_ > kUnflushedMax) {
+    Write(batches_.front(), flushed_);
+    if (!batches_.front().is_of_models) --counted_batches_;
+    batches_.pop_front();
+  }
 }
 
 }  // namespace skald::simulation

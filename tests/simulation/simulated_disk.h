@@ -30,6 +30,7 @@ enum class Mutation {
   kEarlyViews,       // rows reach views before their events are durable
   kSplitCheckpoint,  // an applied position is written apart from its rows
   kKeepTorn,         // a torn record is not cut off
+  kSplitModels,      // a read model's checkpoint is written apart from its rows
 };
 
 class SimulatedDisk {
@@ -70,6 +71,7 @@ class SimulatedDisk {
   struct Batch {
     std::vector<storage::RowChange> changes;
     std::optional<std::pair<PartitionId, Position>> applied;
+    bool is_of_models = false;
   };
   struct Damage {
     size_t partition = 0, index = 0;
@@ -103,6 +105,10 @@ class SimulatedDisk {
   Rows rows_;                  // as a reader sees them
   Rows flushed_;               // as they survive any crash
   std::deque<Batch> batches_;  // what lies between, in order
+  // Of them, those that are not of models: only they are drawn for, so that a seed's history does not
+  // hang on what models write. Where among models' batches a crash strikes has chance of its own.
+  size_t counted_batches_ = 0;
+  Random models_random_{1};
 
   bool fail_append_ = false;
   bool fail_apply_ = false;

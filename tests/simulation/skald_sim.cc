@@ -24,6 +24,7 @@ constexpr std::pair<const char*, Mutation> kMutations[] = {
     {"early-views", Mutation::kEarlyViews},
     {"split-checkpoint", Mutation::kSplitCheckpoint},
     {"keep-torn", Mutation::kKeepTorn},
+    {"split-models", Mutation::kSplitModels},
 };
 
 struct Flags {

@@ -390,6 +390,7 @@ void World::CheckEffects() {
 
 void World::CheckRows(PartitionId partition) {
   ++row_checks_;
+  site_.server->models().Check();
   site_.server->Capture(partition, [this, partition](std::unique_ptr<storage::ViewSnapshot> rows,
                                                      Position position) {
     if (row_checks_ > 0) --row_checks_;
