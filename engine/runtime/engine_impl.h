@@ -147,6 +147,11 @@ class EngineImpl final : public Engine, private partition::Outlet {
   void OnTurn(const partition::Partition& partition);
   void OnFatal(const absl::Status& status);
   absl::StatusOr<partition::History> FindHistory(const SagaKey& key, Revision from);
+  absl::StatusOr<partition::History> FindHistory(const SagaKey& key, Revision from,
+                                                 partition::Ticket ticket);
+  absl::StatusOr<std::vector<Position>> FindCommitsToFold(const SagaKey& key);
+  static absl::StatusOr<std::vector<Position>> CommitsOf(const SagaKey& key,
+                                                         const partition::History& history);
   absl::Status VisitCommits(const SagaKey& key, Revision from, const partition::History& history,
                             const std::function<bool(const RecordedEvent&)>& visitor);
 

@@ -29,7 +29,7 @@ absl::Status EngineImpl::MakeProjector() {
       .log = *log_,
       .views = *views_,
       .clock = *clock_,
-      .find_commits = [this](const SagaKey& key) { return FindCommits(key); },
+      .find_commits = [this](const SagaKey& key) { return FindCommitsToFold(key); },
       .raise_floor = [this](Timestamp floor) { return RaiseFloor(floor); },
       .on_fatal = [this](const absl::Status& status) { OnFatal(status); },
       .computed = {QueuesModel(*broker_, projector_), TimelineModel(*this)}};

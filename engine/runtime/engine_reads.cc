@@ -20,9 +20,8 @@ bool Fits(const SagaFilter& filter, const saga::SagaState& state) {
   if (!filter.definition_name.empty() && state.definition_name != filter.definition_name) {
     return false;
   }
-  return filter.statuses.empty() ||
-         std::find(filter.statuses.begin(), filter.statuses.end(), saga::StatusOf(state)) !=
-             filter.statuses.end();
+  return filter.statuses.empty() || std::find(filter.statuses.begin(), filter.statuses.end(),
+                                              saga::StatusOf(state)) != filter.statuses.end();
 }
 
 // Shows the events of one commit from `from` on. False when the visitor has seen enough.
@@ -105,13 +104,20 @@ void EngineImpl::StopWaiting(const SagaKey& key, uint64_t wait_id) {
 }
 
 absl::StatusOr<partition::History> EngineImpl::FindHistory(const SagaKey& key, Revision from) {
+  SKALD_ASSIGN_OR_RETURN(partition::Ticket ticket,
+                         partitions_[PartitionOf(key).value()]->admission().EnterRead());
+  return FindHistory(key, from, std::move(ticket));
+}
+
+absl::StatusOr<partition::History> EngineImpl::FindHistory(const SagaKey& key, Revision from,
+                                                           partition::Ticket ticket) {
   const PartitionId id = PartitionOf(key);
   SKALD_RETURN_IF_ERROR(CheckServing(id));
   partition::Partition& partition = *partitions_[id.value()];
-  SKALD_ASSIGN_OR_RETURN(partition::Ticket ticket, partition.admission().EnterRead());
   std::promise<absl::StatusOr<partition::History>> found;
-  partition::Done<partition::History> done =
-      [&found](absl::StatusOr<partition::History> history) { found.set_value(std::move(history)); };
+  partition::Done<partition::History> done = [&found](absl::StatusOr<partition::History> history) {
+    found.set_value(std::move(history));
+  };
   ThreadOf(id).Post([&partition, key, from, ticket = std::move(ticket),
                      guarded = GuardedDone<partition::History>(id, std::move(done))]() mutable {
     partition.FindHistory(std::move(key), from, std::move(ticket), guarded.Release());
@@ -121,6 +127,18 @@ absl::StatusOr<partition::History> EngineImpl::FindHistory(const SagaKey& key, R
 
 absl::StatusOr<std::vector<Position>> EngineImpl::FindCommits(const SagaKey& key) {
   SKALD_ASSIGN_OR_RETURN(const partition::History history, FindHistory(key, Revision(0)));
+  return CommitsOf(key, history);
+}
+
+// Past the door, as the engine's own commands: a model that could not be folded for overload would
+// stand still for good.
+absl::StatusOr<std::vector<Position>> EngineImpl::FindCommitsToFold(const SagaKey& key) {
+  SKALD_ASSIGN_OR_RETURN(const partition::History history, FindHistory(key, Revision(0), {}));
+  return CommitsOf(key, history);
+}
+
+absl::StatusOr<std::vector<Position>> EngineImpl::CommitsOf(const SagaKey& key,
+                                                            const partition::History& history) {
   if (history.empty()) return SagaNotFoundError(key);
   std::vector<Position> commits;
   commits.reserve(history.size());
@@ -154,8 +172,7 @@ absl::Status EngineImpl::VisitCommits(const SagaKey& key, Revision from,
     }
     SKALD_RETURN_IF_ERROR(storage::DecodeCommit(cursor->record(), &commit));
     const uint64_t skipped = from > each.revision ? from.value() - each.revision.value() : 0;
-    SKALD_ASSIGN_OR_RETURN(const bool more,
-                           VisitEvents(commit, each.first.Plus(skipped), visitor));
+    SKALD_ASSIGN_OR_RETURN(const bool more, VisitEvents(commit, each.first.Plus(skipped), visitor));
     if (!more) break;
   }
   return absl::OkStatus();
@@ -183,22 +200,23 @@ absl::StatusOr<SagaPage> EngineImpl::ListSagas(const SagaFilter& filter, absl::s
     storage::KeyBuilder builder(storage::Table::kSaga, PartitionId(id));
     if (!filter.namespace_name.empty()) builder.Text(filter.namespace_name);
     const std::string prefix = std::move(builder).Build();
-    SKALD_RETURN_IF_ERROR(rows->Scan(
-        std::max(prefix, begin), storage::PrefixEnd(prefix),
-        [&](absl::string_view key, absl::string_view value) {
-          absl::StatusOr<saga::SagaState> state = saga::DecodeState(value);
-          malformed = state.status();
-          if (!state.ok()) return false;
-          if (Fits(filter, *state)) {
-            saga::SagaView view = saga::ViewOf(*state);
-            if (!filter.with_incidents || !view.incidents.empty()) {
-              page.sagas.push_back(std::move(view));
-            }
-          }
-          if (page.sagas.size() < page_size && ++looked_at < kRowsPerPageMax) return true;
-          page.next = std::string(key);
-          return false;
-        }));
+    SKALD_RETURN_IF_ERROR(
+        rows->Scan(std::max(prefix, begin), storage::PrefixEnd(prefix),
+                   [&](absl::string_view key, absl::string_view value) {
+                     absl::StatusOr<saga::SagaState> state = saga::DecodeState(value);
+                     malformed = state.status();
+                     if (!state.ok()) return false;
+                     if (Fits(filter, *state)) {
+                       saga::SagaView view = saga::ViewOf(*state);
+                       if (!filter.with_incidents || !view.incidents.empty()) {
+                         page.sagas.push_back(std::move(view));
+                       }
+                     }
+                     if (page.sagas.size() < page_size && ++looked_at < kRowsPerPageMax)
+                       return true;
+                     page.next = std::string(key);
+                     return false;
+                   }));
     SKALD_RETURN_IF_ERROR(malformed);
   }
   return page;

@@ -116,6 +116,48 @@ TEST_P(EngineTest, ManySagasFromManyThreads) {
   EXPECT_EQ(status.log_events, report.events);
 }
 
+// Folding a saga's next event asks the partition where the earlier ones are. That must not be
+// refused, however many requests are under way.
+TEST_P(EngineTest, ModelsAreFoldedUnderOverload) {
+  EngineOptions options = Options();
+  options.partition_count = options.threads = 1;
+  options.inbox_commands_max = 1;
+  options.projection.states_bytes_max = 0;
+  options.projection.pace = 1;
+  engine_.reset();
+  if (GetParam()) options.data_dir = folder_.Sub("overloaded");
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  ASSERT_OK(engine);
+  engine_ = *std::move(engine);
+  ASSERT_OK(Call().Deploy(kOrder));
+  std::vector<std::thread> clients;
+  for (int thread = 0; thread < 4; ++thread) {
+    clients.emplace_back([&, thread] {
+      const auto insist = [&](const saga::Command& command) {
+        absl::Status status;
+        do {
+          status = Call().Do(command).status();
+        } while (absl::IsResourceExhausted(status));
+        EXPECT_OK(status);
+      };
+      for (int i = 0; i < 200; ++i) {
+        saga::Command command =
+            EngineDriver::StartCommand(absl::StrCat("s", thread, "-", i), "order");
+        insist(command);
+        for (int j = 0; j < 3; ++j) {
+          command.request = saga::SuspendSaga{};
+          insist(command);
+          command.request = saga::ResumeSaga{};
+          insist(command);
+        }
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  ASSERT_OK_AND_ASSIGN(const runtime::VerifyReport report, engine_->Verify(nullptr));
+  EXPECT_THAT(report.differences, IsEmpty());
+}
+
 // With room for a handful of waiting tasks the rest comes from rows, across a restart as well.
 TEST_P(EngineTest, ALongQueueOfTasksLivesOnDisk) {
   EngineOptions options = Options();
@@ -164,8 +206,8 @@ TEST_P(EngineTest, DefinitionsAreListedAndFound) {
   for (const char* const text : {kOrder2, kOrder, kPause}) ASSERT_OK(Call().Deploy(text));
   ASSERT_OK_AND_ASSIGN(const runtime::DeployReply again, Call().Deploy(kOrder));
   EXPECT_TRUE(again.already_deployed);
-  EXPECT_TRUE(HasReason(Call().Deploy(kOrderChanged).status(),
-                        ErrorReason::kDefinitionAlreadyExists));
+  EXPECT_TRUE(
+      HasReason(Call().Deploy(kOrderChanged).status(), ErrorReason::kDefinitionAlreadyExists));
   EXPECT_FALSE(Call().Deploy("do: nonsense").ok());
   const auto versions = [&](const std::vector<runtime::DefinitionInfo>& list) {
     std::vector<std::string> texts;
@@ -205,8 +247,9 @@ TEST_P(EngineTest, SagasAreListedPageByPage) {
   EXPECT_GE(pages, 4);
   ASSERT_OK_AND_ASSIGN(
       const runtime::SagaPage ended,
-      engine_->ListSagas({.namespace_name = "test", .definition_name = {},
-                          .statuses = {Status::kCompleted}}, "", 100));
+      engine_->ListSagas(
+          {.namespace_name = "test", .definition_name = {}, .statuses = {Status::kCompleted}}, "",
+          100));
   EXPECT_THAT(ended.sagas, SizeIs(5));
   EXPECT_THAT(ended.sagas, Each(Field(&saga::SagaView::definition_name, "nothing")));
   ASSERT_OK_AND_ASSIGN(const runtime::SagaPage elsewhere,
