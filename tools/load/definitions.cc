@@ -38,8 +38,14 @@ absl::StatusOr<Shape> MakeShape(absl::string_view name) {
     shape.faults = true;
     return shape;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "unknown shape '", name, "'; there are tasks0, tasks1, tasks3, tasks9 and compensate"));
+  if (name == "waiting") {
+    absl::StrAppend(&shape.text, "  - rest:\n      wait: { days: 365 }\n");
+    shape.ends = false;
+    return shape;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown shape '", name,
+                   "'; there are tasks0, tasks1, tasks3, tasks9, compensate and waiting"));
 }
 
 }  // namespace skald::tools::load

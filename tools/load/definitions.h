@@ -17,10 +17,12 @@ struct Shape {
   std::string text;                    // YAML
   std::vector<std::string> functions;  // worker functions
   bool faults = false;                 // it ends faulted, after its undo
+  bool ends = true;                    // else it waits for a year
 };
 
 // tasks0 (one `set`), tasks1, tasks3, tasks9 (so many worker tasks in a row), compensate (two
-// tasks that are undone because the third fails). INVALID_ARGUMENT for another name.
+// tasks that are undone because the third fails), waiting (it waits for a year). INVALID_ARGUMENT
+// for another name.
 absl::StatusOr<Shape> MakeShape(absl::string_view name);
 
 // The function that always fails.

@@ -1,106 +1,19 @@
 #include "tools/load/flow.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/mutex.h"
+#include "skald/v1/saga_service.grpc.pb.h"
 #include "tools/client.h"
 
 namespace skald::tools::load {
 
 namespace {
 
-constexpr absl::Duration kSagaWait = absl::Minutes(5);
-
-// What both ways of starting sagas count.
-class Meter {
- public:
-  Meter(const Shape& shape, const FlowOptions& options)
-      : shape_(shape),
-        options_(options),
-        begin_(absl::Now() + options.warmup),
-        end_(begin_ + options.duration) {
-    result_.latencies_ms.reserve(1 << 16);
-  }
-
-  // A number for the next saga, or nothing when no more are wanted.
-  std::optional<uint64_t> Next() {
-    MutexLock lock(mutex_);
-    if (absl::Now() >= end_) return std::nullopt;
-    if (options_.sagas_max > 0 && started_ >= options_.sagas_max) return std::nullopt;
-    return started_++;
-  }
-
-  void Count(absl::Time start, const RpcError& error, const v1::StartSagaResponse& response) {
-    const absl::Time now = absl::Now();
-    std::string failure;
-    if (!error.ok()) {
-      failure = absl::StrCat(CodeName(error.code), ": ", error.message);
-    } else if (!options_.starts_only) {
-      const v1::SagaStatus wanted =
-          shape_.faults ? v1::SAGA_STATUS_FAULTED : v1::SAGA_STATUS_COMPLETED;
-      if (response.saga().status() != wanted) {
-        failure =
-            absl::StrCat(response.saga_id(), " is ", v1::SagaStatus_Name(response.saga().status()),
-                         " ", response.saga().error().detail());
-      }
-    }
-    MutexLock lock(mutex_);
-    if (!failure.empty()) {
-      if (result_.failed++ == 0) result_.first_failure = failure;
-      return;
-    }
-    if (now < begin_ || (now > end_ && options_.sagas_max == 0)) return;
-    ++result_.completed;
-    last_ = now;
-    result_.latencies_ms.push_back(absl::ToDoubleMilliseconds(now - start));
-  }
-
-  FlowResult Take() {
-    MutexLock lock(mutex_);
-    result_.span = options_.sagas_max > 0 && last_ > begin_ ? last_ - begin_ : options_.duration;
-    std::sort(result_.latencies_ms.begin(), result_.latencies_ms.end());
-    return std::move(result_);
-  }
-
- private:
-  const Shape& shape_;
-  const FlowOptions& options_;
-  const absl::Time begin_;
-  const absl::Time end_;
-  Mutex mutex_;
-  FlowResult result_ SKALD_GUARDED_BY(mutex_);
-  uint64_t started_ SKALD_GUARDED_BY(mutex_) = 0;
-  absl::Time last_ SKALD_GUARDED_BY(mutex_) = absl::InfinitePast();
-};
-
-// Requests differ in number only.
-class Requests {
- public:
-  Requests(const Shape& shape, const FlowOptions& options)
-      : prefix_(NewRequestId()),
-        input_(absl::StrCat("{\"text\":\"", std::string(options.input_bytes, 'x'), "\"}")) {
-    request_.set_namespace_(kNamespace);
-    request_.set_definition_name(shape.name);
-    request_.set_definition_version(kVersion);
-    request_.set_input(input_);
-    if (!options.starts_only) *request_.mutable_wait() = ToProto(kSagaWait);
-  }
-
-  void Fill(uint64_t number, v1::StartSagaRequest& request) const {
-    request = request_;
-    request.set_saga_id(absl::StrCat(prefix_, "-", number));
-    request.set_request_id(request.saga_id());
-  }
-
- private:
-  const std::string prefix_;
-  const std::string input_;
-  v1::StartSagaRequest request_;
-};
+constexpr int kFrameItemsMax = 1'000;  // the server takes no more
 
 // One stream. Each frame of results is answered by a frame with as many new sagas.
 void RunStream(const std::shared_ptr<grpc::Channel>& channel, const Requests& requests,
@@ -115,6 +28,10 @@ void RunStream(const std::shared_ptr<grpc::Channel>& channel, const Requests& re
     for (size_t i = 0; i < count; ++i) {
       const std::optional<uint64_t> number = meter.Next();
       if (!number) break;
+      if (frame.items_size() == kFrameItemsMax) {
+        if (!stream->Write(frame)) return false;
+        frame.Clear();
+      }
       auto& item = *frame.add_items();
       item.set_item_id(*number);
       requests.Fill(*number, *item.mutable_start());

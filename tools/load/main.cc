@@ -1,9 +1,11 @@
-// saga_load: a closed loop of sagas against a server, with workers of its own over gRPC.
+// saga_load: sagas against a server, in a closed or an open loop, with workers of its own over
+// gRPC.
 //
 // Exit codes: 0 measured, 2 bad usage, 1 anything else (a saga that failed included).
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +16,9 @@
 #include "tools/client.h"
 #include "tools/flags.h"
 #include "tools/load/flow.h"
+#include "tools/load/paced.h"
 #include "tools/load/report.h"
+#include "tools/load/row_watcher.h"
 #include "tools/load/workers.h"
 #include "tools/signals.h"
 
@@ -23,13 +27,19 @@ namespace skald::tools::load {
 namespace {
 
 constexpr char kUsage[] =
-    "saga_load: a closed loop of sagas against a server\n\n"
+    "saga_load: sagas against a server\n\n"
     "Usage: saga_load [FLAGS]\n\n"
     "Keeps --in-flight sagas going, a new one for each that ends, and says how many ended a "
     "second\n"
-    "and how long they took. Deploys its definitions itself.\n\n"
-    "Example:\n"
-    "  saga_load --shape tasks3 --in-flight 64 --duration 10s --json\n\n";
+    "and how long they took; with --rate it offers so many a second whatever becomes of them, "
+    "and says\n"
+    "what did. Deploys its definitions itself.\n\n"
+    "Examples:\n"
+    "  saga_load --shape tasks3 --in-flight 64 --duration 10s --json\n"
+    "  saga_load --shape tasks3 --rate 5000 --watch\n"
+    "  saga_load --shape waiting --in-flight 512 --sagas 100000 --duration 1h --warmup 0s\n\n";
+
+constexpr absl::Duration kWatchGrace = absl::Seconds(5);
 
 struct Options {
   std::string server = ServerFromEnvironment();
@@ -38,6 +48,9 @@ struct Options {
   int64_t workers = 1;
   int64_t sagas = 0;
   int64_t input_bytes = 64;
+  int64_t streams = 8;
+  absl::Duration delay = absl::ZeroDuration();
+  bool watch = false;
   FlowOptions flow;
   bool json = false;
 };
@@ -63,32 +76,63 @@ int Run(Options& options) {
   options.flow.in_flight = static_cast<uint32_t>(options.in_flight);
   options.flow.sagas_max = static_cast<uint64_t>(options.sagas);
   options.flow.input_bytes = static_cast<size_t>(options.input_bytes);
+  options.flow.streams = static_cast<uint32_t>(options.streams);
+  options.flow.starts_only |= !shape->ends;
+  if (options.watch && options.flow.starts_only) return Fail(2, "--watch is for sagas that end");
   const std::shared_ptr<grpc::Channel> channel = ConnectTo(options.server);
   const RpcError error = Deploy(channel, *shape);
   if (!error.ok()) return Fail(1, absl::StrCat(options.server, ": ", error.message));
   // Enough credit that no task ever waits for it.
-  const auto credit = static_cast<uint32_t>(std::min<int64_t>(10'000, 2 * options.in_flight));
-  const LoadWorkers workers(options.server, *shape, static_cast<uint32_t>(options.workers), credit);
-  const FlowResult result = RunFlow(channel, *shape, options.flow);
-  if (options.json) {
-    std::cout << ReportJson(*shape, options.flow, result).ToText() << std::endl;
-  } else {
-    std::cout << ReportText(*shape, options.flow, result) << std::endl;
+  const int64_t tasks = options.flow.rate > 0 ? 10'000 : 2 * options.in_flight;
+  const LoadWorkers workers(options.server, *shape,
+                            {.count = static_cast<uint32_t>(options.workers),
+                             .credit = static_cast<uint32_t>(std::min<int64_t>(10'000, tasks)),
+                             .delay = options.delay});
+  std::unique_ptr<RowWatcher> watcher;
+  if (options.watch) {
+    watcher = std::make_unique<RowWatcher>(channel, *shape);
+    options.flow.on_ended = [&watcher](absl::string_view saga_id, absl::Time time) {
+      watcher->Answered(saga_id, time);
+    };
   }
-  return result.failed == 0 && result.completed > 0 ? 0 : 1;
+  const FlowResult result = options.flow.rate > 0 ? RunPaced(options.server, *shape, options.flow)
+                                                  : RunFlow(channel, *shape, options.flow);
+  std::optional<RowWatcher::Result> seen;
+  if (watcher != nullptr) seen = watcher->Stop(kWatchGrace);
+  if (options.json) {
+    std::cout << ReportJson(*shape, options.flow, result, seen).ToText() << std::endl;
+  } else {
+    std::cout << ReportText(*shape, options.flow, result, seen) << std::endl;
+  }
+  if (seen && (!seen->error.ok() || seen->unseen > 0 || seen->delays_ms.empty())) {
+    return Fail(1,
+                absl::StrCat("the watcher missed ", seen->unseen, " ends: ", seen->error.message));
+  }
+  // Offered more than can be done, none may end in time.
+  return result.failed == 0 && (result.completed > 0 || options.flow.rate > 0) ? 0 : 1;
 }
 
 int Main(const std::vector<std::string>& arguments) {
   Options options;
   Flags flags;
   flags.Add("server", &options.server, "ADDRESS", "The server; or set SKALD_SERVER.")
-      .Add("shape", &options.shape, "NAME", "tasks0, tasks1, tasks3, tasks9 or compensate.")
+      .Add("shape", &options.shape, "NAME",
+           "tasks0, tasks1, tasks3, tasks9, compensate or waiting.")
       .Add("in-flight", &options.in_flight, "COUNT", "Sagas at a time.", 1, 100'000)
       .Add("duration", &options.flow.duration, "DURATION", "How long to measure.")
       .Add("warmup", &options.flow.warmup, "DURATION", "How long to run before that.")
       .Add("sagas", &options.sagas, "COUNT", "Stop after so many; 0: by --duration only.")
       .Add("workers", &options.workers, "COUNT", "Workers, each with its own connection.", 0, 100)
       .Add("input-bytes", &options.input_bytes, "COUNT", "Size of each input.", 0, 1 << 19)
+      .Add("delay", &options.delay, "DURATION", "How long after a task came its answer goes.")
+      .Add("rate", &options.flow.rate, "COUNT",
+           "Offer so many sagas a second, instead of keeping so many in flight; 0: do not.", 0,
+           10'000'000)
+      .Add("streams", &options.streams, "COUNT", "Streams that --rate is offered over.", 1, 1'000)
+      .Add("late", &options.flow.late, "DURATION",
+           "With --rate, what took longer does not count as done.")
+      .Add("watch", &options.watch,
+           "Also watch the model sagas, and say how long after its answer an end is seen there.")
       .Add("unary", &options.flow.unary, "One StartSaga call a saga, instead of one stream.")
       .Add("starts-only", &options.flow.starts_only,
            "Count durable starts; do not wait for the ends.")
