@@ -9,164 +9,19 @@ exit code 1 and no table.
 """
 
 import argparse
-import contextlib
 import datetime
 import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import rows as plan  # noqa: E402  pylint: disable=wrong-import-position
-
-PROGRAM_TIMEOUT_S = 1800
-
-
-class Failure(Exception):
-    """What ends the run, as a sentence."""
-
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-def run_program(arguments, environment=None):
-    """What a program that must succeed prints, which must be JSON."""
-    try:
-        result = subprocess.run(arguments, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_S,
-                                env={**os.environ, **(environment or {})}, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Failure(f"{arguments[0]}: {error}") from error
-    if result.returncode != 0:
-        raise Failure(f"{' '.join(arguments)} ended with {result.returncode}:\n"
-                      f"{result.stdout[-2000:]}{result.stderr[-2000:]}")
-    try:
-        return json.loads(result.stdout)
-    except ValueError as error:
-        raise Failure(f"{' '.join(arguments)} printed no JSON: {error}") from error
-
-
-# ---- One program after another ----
-
-
-class Bench:
-    """Runs programs and keeps each row's values, one a repetition."""
-
-    def __init__(self, options, rows):
-        self.bin = options.bin
-        self.folder = options.dir
-        self.repetitions = options.repetitions
-        self.quick = options.quick
-        self.rows = rows
-        self.values = {}  # row name -> list of numbers
-        self.details = {}  # row name -> list of what else the program told
-
-    def keep(self, row, values, details=None):
-        if len(values) != self.repetitions or not all(value > 0 for value in values):
-            raise Failure(f"{row.program} gave {values} for {row.name}, not {self.repetitions} figures")
-        self.values[row.name] = values
-        if details:
-            self.details[row.name] = details
-
-    def run(self):
-        for program in dict.fromkeys(row.program for row in self.rows):
-            rows = [row for row in self.rows if row.program == program]
-            say(f"{program}: {len(rows)} rows")
-            if program == "grpc_echo":
-                self.run_echo(rows)
-            elif program == "saga_load":
-                self.run_load(rows)
-            else:
-                self.run_benchmark(program, rows)
-
-    def run_benchmark(self, program, rows):
-        """A program on Google Benchmark; only the benchmarks that rows name are run."""
-        names = "|".join(re.escape(row.what) for row in rows)
-        output = run_program(
-            [str(self.bin / program), f"--benchmark_filter=^({names})(/real_time)?$",
-             f"--benchmark_repetitions={self.repetitions}", "--benchmark_format=json",
-             f"--benchmark_min_time={0.01 if self.quick else 0.5}"],
-            {"SKALD_BENCH_DIR": str(self.folder)})
-        runs = {}
-        for run in output["benchmarks"]:
-            if run.get("error_occurred"):
-                raise Failure(f"{program}: {run['name']}: {run.get('error_message')}")
-            if run["run_type"] == "iteration":
-                name = run["run_name"].removesuffix("/real_time")
-                runs.setdefault(name, []).append(run)
-        for row in rows:
-            if row.what not in runs and row.optional:
-                continue
-            if row.what not in runs:
-                raise Failure(f"{program} has no benchmark {row.what}, which {row.name} needs")
-            self.keep(row, [self.figure(row, run) for run in runs[row.what]])
-
-    @staticmethod
-    def figure(row, run):
-        if row.unit == "us":
-            scale = {"ns": 1e-3, "us": 1, "ms": 1e3, "s": 1e6}[run["time_unit"]]
-            waits = run["run_name"].endswith("/real_time")
-            return run["real_time" if waits else "cpu_time"] * scale
-        if "items_per_second" not in run:
-            raise Failure(f"{row.program}: {row.what} does not count items")
-        return run["items_per_second"]
-
-    def run_echo(self, rows):
-        seconds = "0.2" if self.quick else "2"
-        repetitions = [run_program([str(self.bin / "grpc_echo"), f"--seconds={seconds}", "--json"])
-                       for _ in range(self.repetitions)]
-        for row in rows:
-            mode, under_way, batch = row.what
-            found = [result for repetition in repetitions for result in repetition["results"]
-                     if (result["mode"], result["under_way"], result["batch"]) == (mode, under_way, batch)]
-            self.keep(row, [result["items_per_second"] for result in found], found)
-
-    def run_load(self, rows):
-        """Each repetition of each row has a server of its own on an empty store."""
-        for row in rows:
-            shape, in_flight = row.what
-            reports = []
-            for _ in range(self.repetitions):
-                with server(self.bin, self.folder) as address:
-                    reports.append(run_program(
-                        [str(self.bin / "saga_load"), "--server", address, "--shape", shape,
-                         "--in-flight", str(in_flight), "--json",
-                         "--warmup", "0s" if self.quick else "2s",
-                         "--duration", "300ms" if self.quick else "5s"]))
-            self.keep(row, [report["per_s"] for report in reports], reports)
-
-
-@contextlib.contextmanager
-def server(binaries, parent):
-    """The address of a skaldd on a fresh store and a free port. Gone, with its files, afterwards."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="skald-bench-", dir=parent))
-    with open(folder / "stderr", "w+", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            [str(binaries / "skaldd"), "--data-dir", str(folder / "store"), "--listen", "127.0.0.1:0"],
-            stdout=subprocess.PIPE, stderr=errors, text=True)
-        try:
-            match = re.fullmatch(r"skaldd listening on (\S+)\n", process.stdout.readline())
-            if not match:
-                process.wait(timeout=60)
-                errors.seek(0)
-                raise Failure(f"skaldd did not start:\n{errors.read()[-2000:]}")
-            yield match.group(1)
-            process.send_signal(signal.SIGTERM)
-            if process.wait(timeout=60) != 0:
-                errors.seek(0)
-                raise Failure(f"skaldd ended with {process.returncode}:\n{errors.read()[-2000:]}")
-        finally:
-            process.kill()
-            process.wait()
-            process.stdout.close()
-            shutil.rmtree(folder, ignore_errors=True)
-
+import rows as plan
+from runner import Bench, say
+from server import Failure
 
 # ---- What the figures depend on ----
 
@@ -241,7 +96,16 @@ def warnings(facts):
 def summary(values):
     median = statistics.median(values)
     return {"median": median, "min": min(values), "max": max(values),
-            "spread": (max(values) - min(values)) / median}
+            "spread": (max(values) - min(values)) / median if median else 0}
+
+
+# Units of which less is better; all else is better when it is more.
+LESS_IS_BETTER = ("us", "ms", "s", "MiB", "bytes")
+PER_SECOND = {"us": 1e6, "ms": 1e3, "s": 1}
+
+
+def judged(value, target, less_is_better):
+    return {"value": target, "met": value < target if less_is_better else value > target}
 
 
 def row_report(bench, row):
@@ -250,16 +114,17 @@ def row_report(bench, row):
               **summary(bench.values[row.name]), "values": bench.values[row.name]}
     if row.name in bench.details:
         report["details"] = bench.details[row.name]
+    less_is_better = row.unit in LESS_IS_BETTER
     if row.target:
-        met = report["median"] < row.target if row.unit == "us" else report["median"] > row.target
-        report["target"] = {"value": row.target, "met": met}
+        report["target"] = judged(report["median"], row.target, less_is_better)
     if row.limit and row.limit in bench.values:
         limit = statistics.median(bench.values[row.limit]) / row.per
-        limit_row = plan.BY_NAME[row.limit]
-        if limit_row.unit != row.unit:  # so many a second against so long each
-            limit = 1e6 / limit
-        report["limit"] = {"name": row.limit, "per": row.per, "value": limit,
-                           "ratio": report["median"] / limit}
+        if plan.BY_NAME[row.limit].unit != row.unit:  # so many a second against so long each
+            limit = PER_SECOND[row.unit] / limit
+        ratio = report["median"] / limit
+        report["limit"] = {"name": row.limit, "per": row.per, "value": limit, "ratio": ratio}
+        if row.ratio_target:
+            report["ratio_target"] = judged(ratio, row.ratio_target, less_is_better)
     return report
 
 
@@ -269,9 +134,9 @@ def number(value):
     return f"{value:.4g}"
 
 
-def table(facts, reports):
+def table(facts, warned, reports):
     lines = [f"# Benchmarks, {facts['time']}, commit {facts['commit']}", ""]
-    lines += [f"> {warning}" for warning in warnings(facts)]
+    lines += [f"> {warning}" for warning in warned]
     disk = facts["file_system"]
     lines += ["", f"- {facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, {facts['kernel']}",
               f"- {facts['folder']} on {disk['device']} ({disk['type']}, {disk['options']})",
@@ -281,16 +146,16 @@ def table(facts, reports):
               "|---|---|--:|--:|--:|---|--:|---|"]
     for report in reports:
         limit = report.get("limit")
-        target = report.get("target")
-        limit_text = ratio = target_text = ""
+        limit_text = ratio = ""
         if limit:
             limit_text = limit["name"]
             if limit["per"] != 1:
                 limit_text += f" / {limit['per']:g}" if limit["per"] > 1 else f" x {1 / limit['per']:g}"
             ratio = f"{limit['ratio']:.3g}"
-        if target:
-            sign = "<" if report["unit"] == "us" else ">"
-            target_text = f"{sign} {number(target['value'])} {'met' if target['met'] else 'MISSED'}"
+        sign = "<" if report["unit"] in LESS_IS_BETTER else ">"
+        verdicts = [("", report.get("target")), ("ratio ", report.get("ratio_target"))]
+        target_text = ", ".join(f"{what}{sign} {number(target['value'])} {'met' if target['met'] else 'MISSED'}"
+                                for what, target in verdicts if target)
         lines.append(f"| {report['name']} | {report['unit']} | {number(report['median'])} "
                      f"| {number(report['min'])} .. {number(report['max'])} | {report['spread']:.0%} "
                      f"| {limit_text} | {ratio} | {target_text} |")
@@ -309,6 +174,8 @@ def chosen_rows(only):
                              f"{', '.join(row.name for row in plan.ROWS)}")
         chosen.update(row.name for row in found)
         chosen.update(row.limit for row in found if row.limit)
+        chosen.update(row.name for row in plan.ROWS if row.program in {
+            each.program for each in found if each.is_scenario})
     return [row for row in plan.ROWS if row.name in chosen]
 
 
@@ -352,9 +219,10 @@ def main():
         return 1
     reports = [row_report(bench, row) for row in rows if row.name in bench.values]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    whole = {"machine": facts, "warnings": warnings(facts), "rows": reports}
+    warned = warnings(facts) + bench.scenarios.warnings
+    whole = {"machine": facts, "warnings": warned, "rows": reports}
     options.out.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    print(table(facts, reports))
+    print(table(facts, warned, reports))
     say(f"{options.out}")
     return 0
 

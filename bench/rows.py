@@ -2,18 +2,29 @@
 
 import dataclasses
 
+from scenarios import COSTS, MODELS, OVERLOADS, WAITING
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
     name: str
     question: str
     program: str
-    what: object  # the benchmark; of grpc_echo mode, under way, batch; of saga_load shape, in flight
-    unit: str  # "us": microseconds each, less is better; "/s": so many a second
+    # The benchmark; of grpc_echo mode, under way, batch; of saga_load shape, in flight, flags; of a
+    # scenario which of its measurements.
+    what: object
+    unit: str  # "/s", "part": more is better; "us", "ms", "s", "MiB", "bytes": less is
     limit: str = ""  # the row of the raw limit
     per: float = 1  # how many of the limit's units one of this row's needs
     target: float = 0
+    ratio_target: float = 0
     optional: bool = False  # its library need not be installed
+    figure: str = "per_s"  # of saga_load's report
+    repetitions_max: int = 0
+
+    @property
+    def is_scenario(self):
+        return self.program in SCENARIOS
 
 
 def limits():
@@ -97,17 +108,73 @@ def end_to_end():
     """Commits that wait for each other bound one saga at a time, round trips bound many."""
     program = "saga_load"
     # A start and its end are one commit; so is each answer of a worker.
-    for tasks in (0, 3):
+    for tasks in (0, 1, 3, 9):
         shape = f"tasks{tasks}"
         yield Row(f"saga_load/{shape}/1", f"sagas of {tasks} tasks, one at a time", program, (shape, 1), "/s",
                   "limit/fdatasync", tasks + 1)
+        if tasks == 3:
+            yield Row("saga_load/tasks3/1/p50", "from start to result, one at a time", program, (shape, 1), "ms",
+                      "limit/fdatasync", tasks + 1, target=1.3, figure="p50_ms")
         for in_flight in (16, 64, 256):
+            wanted = (10_000, 0.5) if (tasks, in_flight) == (3, 64) else (0, 0)
             yield Row(f"saga_load/{shape}/{in_flight}", f"sagas of {tasks} tasks, {in_flight} in flight",
-                      program, (shape, in_flight), "/s", f"limit/grpc_stream/{min(in_flight, 64)}", tasks + 1)
+                      program, (shape, in_flight), "/s", f"limit/grpc_stream/{min(in_flight, 64)}", tasks + 1,
+                      target=wanted[0], ratio_target=wanted[1])
     # A start, two tasks, one that fails, two undos.
     yield Row("saga_load/compensate/64", "sagas of 2 tasks, undone after the third fails", program,
-              ("compensate", 64), "/s", "limit/grpc_stream/64", 6)
+              ("compensate", 64), "/s", "limit/grpc_stream/64", 6, target=7_000)
+    # Each task waits 50 ms with its worker: 1,024 in flight cannot give more than 20,480.
+    for delay in ("0ms", "50ms"):
+        yield Row(f"saga_load/delay{delay}/1024", f"sagas of a task with 512 bytes, done after {delay}", program,
+                  ("tasks1", 1024, "--input-bytes", "512", "--delay", delay), "/s", "limit/grpc_stream/64", 2)
+    # Such a saga is four events.
+    starts = (("unary", 64, ("--unary",), "limit/grpc_unary/64", 1, 0),
+              ("unary", 256, ("--unary",), "limit/grpc_unary/64", 1, 20_000),
+              ("stream", 256, (), "limit/rocksdb_batch/1024", 4, 0),
+              ("stream", 2048, (), "limit/rocksdb_batch/1024", 4, 60_000))
+    for mode, in_flight, flags, limit, per, target in starts:
+        yield Row(f"starts/{mode}/{in_flight}", f"durable starts of sagas without a task, {in_flight} in flight",
+                  program, ("tasks0", in_flight, "--starts-only", *flags), "/s", limit, per, target=target)
 
 
-ROWS = (*limits(), *append(), *core(), *language(), *broker(), *end_to_end())
+def scenarios():
+    for what, load in (("half", "half the rate of saturation"), ("full", "64 in flight")):
+        for part in ("p50", "p99"):
+            target = 5 if (what, part) == ("half", "p99") else 0
+            yield Row(f"watch/{what}/{part}", f"from a saga's end answered to its row at a watcher, at {load}",
+                      "watch", f"{what}/{part}", "ms", target=target)
+    for count in WAITING:
+        yield Row(f"waiting/{count}", f"sagas of 3 tasks, 64 in flight, beside {count:,} that wait", "waiting",
+                  str(count), "/s", "waiting/0" if count else "", ratio_target=0.9 if count else 0)
+    for partitions, threads in COSTS:
+        what = f"{partitions}x{threads}"
+        circumstances = f"at 64 in flight, {partitions} partitions on {threads} threads"
+        yield Row(f"cost/cpu/{what}", f"the server's CPU a saga of 3 tasks, {circumstances}", "cost",
+                  f"{what}/cpu", "us")
+        yield Row(f"cost/memory/{what}", f"resident after 7 s of that, {circumstances}", "cost",
+                  f"{what}/memory", "MiB", target=200 if partitions == 16 else 0)
+    for times in OVERLOADS:
+        yield Row(f"overload/{times}/goodput", f"ended within 10 s, of what 256 in flight give, when {times} "
+                  "times that is offered", "overload", f"{times}/goodput", "part", target=0.9)
+        yield Row(f"overload/{times}/memory", "resident after 12 s of that", "overload", f"{times}/memory", "MiB")
+    yield from full_store()
+
+
+def full_store():
+    program = "full_store"
+    yield Row("store/disk", "disk a saga of 3 tasks, everything included", program, "disk", "bytes", target=2_500)
+    for what, question in (("count", "count of all"), ("indexed", "count by an index"), ("scan", "grouped, no index")):
+        yield Row(f"sql/{what}", f"SQL over a million sagas: {question}", program, f"sql/{what}", "s")
+    for model in MODELS:
+        yield Row(f"rebuild/{model}", f"events of 10 M folded by a rebuild of {model}", program, f"rebuild/{model}",
+                  "/s", target=1_000_000)
+    yield Row("replay/verify", "events of 10 M replayed and compared by skald verify", program, "verify", "/s",
+              repetitions_max=1)
+    for how, question in (("stopped", "a clean stop"), ("killed", "SIGKILL under load")):
+        yield Row(f"restart/{how}", f"to the first answer over 10 M events, after {question}", program,
+                  f"restart/{how}", "s", target=2)
+
+
+SCENARIOS = ("watch", "waiting", "cost", "overload", "full_store")
+ROWS = (*limits(), *append(), *core(), *language(), *broker(), *end_to_end(), *scenarios())
 BY_NAME = {row.name: row for row in ROWS}
