@@ -2,58 +2,20 @@
 // (four commits, eleven events), and replayed from its events. Sketch: a decision copies the state
 // (about 10 allocations), builds 3 events, folds them and formats two payloads: a few microseconds.
 
-#include <memory>
 #include <vector>
 
+#include "bench/order_saga.h"
 #include "benchmark/benchmark.h"
-#include "engine/definition/compile.h"
 #include "engine/saga/decide.h"
 #include "engine/saga/evolve.h"
-#include "engine/saga/pending.h"
 
 namespace skald::saga {
 namespace {
 
-constexpr char kDefinition[] = R"(
-document: { dsl: '1.0.3', namespace: bench, name: order, version: '1.0.0' }
-do:
-  - reserve: { call: reserveStock, metadata: { saga: { compensate: releaseStock } } }
-  - charge: { call: chargeCard, metadata: { saga: { compensate: refund } } }
-  - ship: { call: shipOrder }
-)";
-
-constexpr char kInput[] =
-    R"({"order":"o-12345","customer":{"id":"c-77","name":"Ada","email":"ada@example.com"},"items":[{"sku":"A1","qty":2,"price":19.9}]})";
-
-std::shared_ptr<const definition::Program> Program() {
-  static const std::shared_ptr<const definition::Program> program =
-      definition::Compile(kDefinition).program;
-  return program;
-}
-
-std::vector<Decision> PlaySaga() {
-  std::vector<Decision> decisions;
-  SagaState state;
-  DecideContext context{
-      .now = Timestamp(1'700'000'000 * kSecond), .random = 7, .program = Program().get()};
-  Command command{.saga = {"bench", "saga-1"}};
-  command.request = StartSaga{.input = {Json::Parse(kInput).value(), kInput}};
-  for (int step = 0; step < 4; ++step) {
-    context.next_position = Position(state.events + 1);
-    decisions.push_back(Decide(state, command, context));
-    state = decisions.back().state;
-    if (state.is_ended()) break;
-    const OpenCall call = OpenCalls(state).front();
-    command.request = AnswerTask{.token = {command.saga, call.frame, call.attempt},
-                                 .output = Payload{Json::Parse(kInput).value(), kInput}};
-  }
-  return decisions;
-}
-
 void BM_DecideSaga(benchmark::State& bench) {
   size_t events = 0;
   for (auto _ : bench) {
-    for (const Decision& decision : PlaySaga()) events += decision.bodies.events_size();
+    for (const Decision& decision : bench::PlayOrder()) events += decision.bodies.events_size();
   }
   bench.SetItemsProcessed(static_cast<int64_t>(events));
   bench.SetLabel("items are events; one iteration is a saga of 3 tasks");
@@ -61,7 +23,7 @@ void BM_DecideSaga(benchmark::State& bench) {
 BENCHMARK(BM_DecideSaga);
 
 void BM_ReplaySaga(benchmark::State& bench) {
-  const std::vector<Decision> decisions = PlaySaga();
+  const std::vector<Decision> decisions = bench::PlayOrder();
   std::vector<std::vector<Json>> slots;
   for (const Decision& decision : decisions) {
     slots.emplace_back();
@@ -89,7 +51,7 @@ void BM_ReplaySaga(benchmark::State& bench) {
 BENCHMARK(BM_ReplaySaga);
 
 void BM_EncodeState(benchmark::State& bench) {
-  const std::vector<Decision> decisions = PlaySaga();
+  const std::vector<Decision> decisions = bench::PlayOrder();
   for (auto _ : bench) benchmark::DoNotOptimize(EncodeState(decisions[2].state));
 }
 BENCHMARK(BM_EncodeState);
