@@ -164,7 +164,7 @@ def full_store():
     program = "full_store"
     yield Row("store/disk", "disk a saga of 3 tasks, everything included", program, "disk", "bytes", target=2_500)
     for what, question in (("count", "count of all"), ("indexed", "count by an index"), ("scan", "grouped, no index")):
-        yield Row(f"sql/{what}", f"SQL over a million sagas: {question}", program, f"sql/{what}", "s")
+        yield Row(f"sql/{what}", f"SQL over 1.25 M sagas: {question}", program, f"sql/{what}", "s")
     for model in MODELS:
         yield Row(f"rebuild/{model}", f"events of 10 M folded by a rebuild of {model}", program, f"rebuild/{model}",
                   "/s", target=1_000_000)

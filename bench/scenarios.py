@@ -118,9 +118,9 @@ class Scenarios:
     # ---- A store of ten million events ----
 
     def full_store(self, repetitions):
-        """A million sagas of three tasks, ten events each: its size, SQL over it, rebuilds, a verification,
+        """Sagas of three tasks, eight events each: the store's size, SQL over it, rebuilds, a verification,
         restarts."""
-        sagas = self.size(1_000_000, 500)
+        sagas = self.size(1_250_000, 500)
         with self.server() as server:
             self.fill(server, "tasks3", sagas, 256)
             self.settle(server)
