@@ -40,6 +40,7 @@ void SetModel(const projection::ModelStatus& status, v1::ModelStatus& proto) {
   proto.set_rows(status.rows);
   proto.set_hash(status.hash);
   SetTimestamp(status.cut.time, *proto.mutable_as_of_time());
+  if (status.copy_as_of) SetTimestamp(*status.copy_as_of, *proto.mutable_copy_as_of_time());
   proto.set_events_behind(status.events_behind);
   if (status.stopped) SetPoison(*status.stopped, *proto.mutable_stopped_by());
   proto.set_parked_count(status.parked);
@@ -86,9 +87,16 @@ grpc::ServerUnaryReactor* AdminService::RebuildModel(grpc::CallbackServerContext
                                                      const v1::RebuildModelRequest* request,
                                                      v1::RebuildModelResponse* response) {
   return Answer(call, [this, request, response] {
-    const absl::StatusOr<uint64_t> generation = context_.engine.models().StartRebuild(
-        request->model(), {.check_only = request->check_only(),
-                           .events_per_second = request->events_per_second()});
+    projection::RebuildOptions options{.check_only = request->check_only(),
+                                       .events_per_second = request->events_per_second()};
+    response->set_model(request->model());
+    if (request->has_as_of_time()) {
+      options.as_of = ToTime(request->as_of_time());
+      if (!options.as_of) return BadRequestError("as_of_time", "is no time of a log");
+      response->set_model(projection::CopyName(request->model(), *options.as_of));
+    }
+    const absl::StatusOr<uint64_t> generation =
+        context_.engine.models().StartRebuild(request->model(), options);
     if (generation.ok()) response->set_generation(*generation);
     return generation.status();
   });

@@ -8,6 +8,9 @@
 namespace skald::api {
 namespace {
 
+// Before year 1 or after year 9999 no event can be.
+constexpr int64_t kSecondsMax = 253'402'300'799;
+
 // The standard says these are strings; a definition's own error may hold anything.
 std::string TextOf(const Json& value) {
   if (value.is_null()) return {};
@@ -26,6 +29,14 @@ void SetTimestamp(Timestamp time, google::protobuf::Timestamp& proto) {
   }
   proto.set_seconds(seconds);
   proto.set_nanos(static_cast<int32_t>(micros * 1'000));
+}
+
+std::optional<Timestamp> ToTime(const google::protobuf::Timestamp& proto) {
+  if (proto.seconds() < 0 || proto.seconds() > kSecondsMax || proto.nanos() < 0 ||
+      proto.nanos() > 999'999'999) {
+    return std::nullopt;
+  }
+  return Timestamp(proto.seconds() * kSecond + proto.nanos() / 1'000);
 }
 
 void SetDuration(Micros span, google::protobuf::Duration& proto) {

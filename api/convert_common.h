@@ -1,6 +1,8 @@
 // Small conversions that every service needs.
 #pragma once
 
+#include <optional>
+
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "base/json.h"
@@ -13,6 +15,8 @@ namespace skald::api {
 
 // Precondition: `time` is not kNever.
 void SetTimestamp(Timestamp time, google::protobuf::Timestamp& proto);
+// Nothing when it is no time that a log can have.
+std::optional<Timestamp> ToTime(const google::protobuf::Timestamp& proto);
 void SetDuration(Micros span, google::protobuf::Duration& proto);
 // Saturates at `max`; a negative one is 0.
 Micros ToMicros(const google::protobuf::Duration& proto, Micros max);

@@ -16,8 +16,6 @@ namespace {
 
 constexpr Micros kWaitDefault = 5 * kSecond;
 constexpr Micros kWaitMax = 30 * kSecond;
-// Before year 1 or after year 9999 no event can be.
-constexpr int64_t kSecondsMax = 253'402'300'799;
 
 v1::ReadModel::Kind ToProto(projection::ModelKind kind) {
   switch (kind) {
@@ -100,11 +98,6 @@ absl::StatusOr<query::Condition> FromProto(const projection::ModelSchema& schema
   return condition;
 }
 
-bool IsTime(const google::protobuf::Timestamp& time) {
-  return time.seconds() >= 0 && time.seconds() <= kSecondsMax && time.nanos() >= 0 &&
-         time.nanos() <= 999'999'999;
-}
-
 }  // namespace
 
 void SetReadModel(const projection::ModelSchema& schema, v1::ReadModel& proto) {
@@ -161,7 +154,7 @@ absl::Status CheckReadOptions(const v1::ReadOptions& proto, uint32_t partition_c
     violations.Add("options.as_of_position",
                    absl::StrCat("there are ", partition_count, " partitions"));
   }
-  if (proto.has_as_of_time() && !IsTime(proto.as_of_time())) {
+  if (proto.has_as_of_time() && !ToTime(proto.as_of_time())) {
     violations.Add("options.as_of_time", "is no time of a log");
   }
   return violations.ToStatus();
@@ -177,8 +170,7 @@ projection::OpenOptions ToOpenOptions(const v1::ReadOptions& proto) {
   options.wait_until =
       Timestamp(proto.has_timeout() ? ToMicros(proto.timeout(), kWaitMax) : kWaitDefault);
   if (proto.has_as_of_time()) {
-    options.as_of_time =
-        Timestamp(proto.as_of_time().seconds() * kSecond + proto.as_of_time().nanos() / 1'000);
+    options.as_of_time = ToTime(proto.as_of_time());
   } else if (proto.has_as_of_position()) {
     options.as_of_position = {PartitionId(proto.as_of_position().partition()),
                               Position(proto.as_of_position().position())};

@@ -27,7 +27,16 @@ struct RebuildOptions {
   bool check_only = false;
   // At most so many events a second; 0: as fast as it can.
   uint64_t events_per_second = 0;
+  // Make a copy of the model as it was at that time, which is read under a name of its own (CopyName)
+  // and never changes, instead of what takes the model's place.
+  std::optional<Timestamp> as_of = {};
 };
+
+// Copies that a store keeps at most.
+inline constexpr size_t kCopiesMax = 16;
+
+// "sagas@2026-01-31T12:00:00.000000Z"
+std::string CopyName(absl::string_view model, Timestamp as_of);
 
 // How a rebuild ended.
 struct RebuildResult {
@@ -46,6 +55,7 @@ struct ModelStatus {
   std::string description;
   bool built_in = true;
   ModelKind kind = ModelKind::kFolded;
+  std::optional<Timestamp> copy_as_of;  // it is a copy as of that time
   // Folded ones: what serves now. 0: none yet, it is being built for the first time.
   uint64_t generation = 0;
   uint64_t rows = 0;
@@ -103,7 +113,8 @@ class ModelKeeper : public ModelReader {
 
   // ---- Rebuilding ----
   // Begins to build the model anew and returns the generation it will be; GetStatus tells how it goes
-  // and how it ended. NOT_FOUND. ALREADY_EXISTS: it is being rebuilt.
+  // and how it ended; of a copy, that of CopyName. NOT_FOUND. ALREADY_EXISTS: it is being rebuilt.
+  // BAD_REQUEST: a copy of the future, of a copy, one that is there already, or one too many.
   virtual absl::StatusOr<uint64_t> StartRebuild(absl::string_view model, const RebuildOptions& options) = 0;
   // FAILED_PRECONDITION: it is not being rebuilt. Likewise below.
   virtual absl::Status CancelRebuild(absl::string_view model) = 0;
@@ -112,7 +123,7 @@ class ModelKeeper : public ModelReader {
   virtual absl::StatusOr<RebuildResult> Rebuild(absl::string_view model, const RebuildOptions& options,
                                         absl::FunctionRef<bool()> stopped) = 0;
   virtual absl::Status PauseRebuild(absl::string_view model, bool is_paused) = 0;
-  // Deletes what served before the last rebuild.
+  // Deletes what served before the last rebuild; of a copy, the copy.
   virtual absl::Status DropPrevious(absl::string_view model) = 0;
   // Counts the rows' sum anew and compares it with what folding came to. A sentence for each
   // difference.

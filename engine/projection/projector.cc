@@ -289,7 +289,11 @@ absl::Status Projector::WaitFor(absl::string_view model, const OpenOptions& opti
     const bool has_rows = is_past();
     const auto found = entries_.find(model);
     if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
-    if (has_rows && found->second->live != 0) return absl::OkStatus();
+    if (found->second->copy_as_of && !options.min_positions.empty()) {
+      return BadRequestError("min_positions", "are of no use for a copy as of a time, which does not change");
+    }
+    const bool is_enough = has_rows || found->second->copy_as_of.has_value();
+    if (is_enough && found->second->live != 0) return absl::OkStatus();
     if (!damage_.ok()) return damage_;
     const Timestamp now = parts_.clock.Now();
     if (now >= options.wait_until || broken_) {
@@ -383,7 +387,8 @@ std::vector<ModelStatus> Projector::GetStatus() const {
     if (entry->is_gone) continue;
     ModelStatus status{.name = name,
                        .description = entry->wanted->schema.description,
-                       .built_in = entry->wanted->schema.built_in};
+                       .built_in = entry->wanted->schema.built_in,
+                       .copy_as_of = entry->copy_as_of};
     status.generation = entry->live;
     status.previous_generation = entry->previous;
     status.last_build = entry->last_build;
@@ -393,8 +398,9 @@ std::vector<ModelStatus> Projector::GetStatus() const {
       status.hash = (*checkpoint)->hash.ToHex();
       status.stopped = (*checkpoint)->stopped;
       status.parked = (*checkpoint)->parked;
-      status.cut = status.stopped ? (*checkpoint)->cut : cut_;
-      status.events_behind = last - std::min(last, EventsBefore(status.cut));
+      const bool is_still = status.stopped || entry->copy_as_of;
+      status.cut = is_still ? (*checkpoint)->cut : cut_;
+      if (!entry->copy_as_of) status.events_behind = last - std::min(last, EventsBefore(status.cut));
     }
     if (entry->build != nullptr) {
       const Build& build = *entry->build;

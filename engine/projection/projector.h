@@ -183,6 +183,16 @@ class Projector final : public ModelKeeper {
 
   absl::StatusOr<std::shared_ptr<Build>> BeginRebuild(absl::string_view model,
                                                       const RebuildOptions& options);
+  absl::StatusOr<std::shared_ptr<Build>> AddBuild(Entry& entry, const RebuildOptions& options)
+      SKALD_REQUIRES(mu_);
+
+  // Copies as of a time (copies.cc).
+  absl::StatusOr<std::shared_ptr<Build>> BeginCopy(absl::string_view model,
+                                                   const RebuildOptions& options);
+  absl::Status LoadCopy(const std::string& name, std::shared_ptr<const Model> of,
+                        absl::string_view registered, std::vector<storage::RowChange>& changes)
+      SKALD_REQUIRES(mu_);
+  absl::Status ServeCopy(const std::shared_ptr<Build>& build);
   absl::StatusOr<Build*> FindBuild(absl::string_view model) SKALD_REQUIRES(mu_);
   void Fail(const absl::Status& status);
 

@@ -35,6 +35,7 @@ struct Projector::Entry {
   uint64_t live = 0;      // generation; 0: none
   uint64_t previous = 0;  // generation; 0: none
   bool is_gone = false;   // to be taken out of the live pass
+  std::optional<Timestamp> copy_as_of;  // nothing is folded into it when it is there
   std::shared_ptr<Build> build;
   std::optional<ModelStatus::EndedBuild> last_build;
 
@@ -43,6 +44,17 @@ struct Projector::Entry {
   size_t recent_bytes = 0;
   Cut recent_from;
 };
+
+// What a row of the registry says.
+struct Registered {
+  uint64_t live = 0, previous = 0, building = 0;
+  std::optional<Timestamp> copy_as_of;
+};
+// Damaged: as if there were nothing; it is built again.
+Registered DecodeRegistered(absl::string_view text);
+
+// The model that a copy is of, by the copy's name.
+absl::string_view CopiedModel(absl::string_view copy);
 
 // How many events a cut has before it. Of two cuts on one way through the log, the later has more.
 uint64_t EventsBefore(const Cut& cut);

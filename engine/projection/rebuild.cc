@@ -37,11 +37,20 @@ uint64_t BatchOf(uint64_t events_per_second) {
 
 absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::BeginRebuild(
     absl::string_view model, const RebuildOptions& options) {
+  if (options.as_of) return BeginCopy(model, options);
   MutexLock lock(mu_);
   const auto found = entries_.find(model);
   if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
   Entry& entry = *found->second;
   if (entry.build != nullptr) return ModelRebuildingError(model);
+  if (entry.copy_as_of) {
+    return BadRequestError("model", "is a copy as of a time, which does not change; delete it and make it anew");
+  }
+  return AddBuild(entry, options);
+}
+
+absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::AddBuild(
+    Entry& entry, const RebuildOptions& options) {
   std::vector<RowChange> changes;
   entry.build = std::make_shared<Build>();
   entry.build->generation = NewGeneration(changes);
@@ -102,6 +111,13 @@ absl::Status Projector::DropPrevious(absl::string_view model) {
   const auto found = entries_.find(model);
   if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
   Entry& entry = *found->second;
+  if (entry.copy_as_of) {
+    if (entry.build != nullptr) entry.build->is_cancelled = true;
+    entry.is_gone = true;
+    has_gone_ = true;
+    changed_.NotifyAll();
+    return parts_.views.ApplyRows({{RegistryKey(model), std::nullopt}});
+  }
   if (entry.previous == 0) return absl::OkStatus();
   garbage_.push_back(std::exchange(entry.previous, 0));
   changed_.NotifyAll();
@@ -159,7 +175,7 @@ void Projector::TakeBuild(const std::shared_ptr<Build>& build) {
 }
 
 // Waits while the rebuild is paused or ahead of its rate, having folded so many events since the last
-// call. Returns the live cut. Not OK: it is given up.
+// call, or is of a time that the live cut has not reached. Returns the live cut. Not OK: it is given up.
 absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
   MutexLock lock(mu_);
   build.folded += folded;
@@ -171,12 +187,20 @@ absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
                          kSecond * static_cast<double>(rate);
     return static_cast<double>(build.folded) > allowed;
   };
-  while (!stopping_ && !build.is_cancelled && (build.is_paused || is_throttled())) {
+  const auto is_early = [&] {
+    return build.options.as_of && cut_.time < *build.options.as_of && damage_.ok();
+  };
+  while (!stopping_ && !build.is_cancelled && (build.is_paused || is_throttled() || is_early())) {
+    const bool wants_round = is_early();
+    waiting_ += wants_round ? 1 : 0;
+    changed_.NotifyAll();
     changed_.WaitFor(mu_, std::chrono::microseconds(kLookInterval));
+    waiting_ -= wants_round ? 1 : 0;
   }
   if (stopping_) return ServerStoppingError();
   if (build.is_cancelled) return absl::CancelledError("the rebuild was given up");
   SKALD_RETURN_IF_ERROR(build.part_broken);
+  if (build.options.as_of) SKALD_RETURN_IF_ERROR(damage_);
   build.events_total = EventsBefore(cut_);
   return cut_;
 }
@@ -193,12 +217,13 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
   uint64_t left_before = ~uint64_t{0};
   while (true) {
     SKALD_ASSIGN_OR_RETURN(const Cut target, AwaitTurn(*build, folded));
+    const Timestamp until = build->options.as_of.value_or(kNever);
     const uint64_t total = EventsBefore(target);
     const uint64_t left = total - std::min(total, EventsBefore(build->pass->cut()));
     const bool gains = left < left_before - left_before / 8;
     if (!gains) hand_over = std::min(2 * hand_over, kHandOverEventsMax);
     left_before = left;
-    if (left <= hand_over) {
+    if (left <= hand_over && !build->options.as_of) {
       MutexLock lock(mu_);
       swapping_ = build;
       changed_.NotifyAll();
@@ -209,8 +234,8 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
     SKALD_ASSIGN_OR_RETURN(
         const RoundResult round,
         build->pass->Round({.through = target.positions,
-                            .until = kNever,
-                            .time = target.time,
+                            .until = until,
+                            .time = std::min(target.time, until),
                             .events_max = BatchOf(build->options.events_per_second)},
                            false));
     folded = round.events;
@@ -220,6 +245,7 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
       return ModelStoppedError(build->model->schema.name, stopped->partition, stopped->position,
                                stopped->error);
     }
+    if (build->options.as_of && round.is_complete) return ServeCopy(build);
   }
 }
 
@@ -248,7 +274,16 @@ void Projector::EndBuild(const std::shared_ptr<Build>& build,
       written = parts_.views.ApplyRows({RegistryRow(*entry)});
     } else if (!goes_on_later && (!result.ok() || build->options.check_only)) {
       garbage_.push_back(build->generation);
-      if (entry != nullptr) written = parts_.views.ApplyRows({RegistryRow(*entry)});
+      // A copy that is not wanted any more leaves nothing.
+      if (entry != nullptr && entry->copy_as_of && build->is_cancelled) {
+        entry->is_gone = true;
+        has_gone_ = true;
+      }
+      if (entry != nullptr && entry->is_gone) {
+        written = parts_.views.ApplyRows({{RegistryKey(build->model->schema.name), std::nullopt}});
+      } else if (entry != nullptr) {
+        written = parts_.views.ApplyRows({RegistryRow(*entry)});
+      }
     }
     build->result = std::move(result);
     changed_.NotifyAll();

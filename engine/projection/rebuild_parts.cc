@@ -70,9 +70,10 @@ absl::Status Projector::FoldPart(Build& build, uint32_t part, uint32_t parts, co
   for (uint32_t id = 0; id < partition_count_; ++id) {
     if (id % parts != part) through[id] = Position(0);
   }
+  const Timestamp until = build.options.as_of.value_or(kNever);
   const RoundBounds bounds{.through = through,
-                           .until = kNever,
-                           .time = target.time,
+                           .until = until,
+                           .time = std::min(target.time, until),
                            .events_max = BatchOf(build.options.events_per_second)};
   uint64_t folded = 0;
   while (true) {

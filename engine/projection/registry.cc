@@ -14,24 +14,22 @@ namespace {
 
 using storage::RowChange;
 
-struct Registered {
-  uint64_t live = 0, previous = 0, building = 0;
-};
-
 uint64_t NumberOf(const Json& value) {
   return value.IsInt() && value.AsInt() > 0 ? static_cast<uint64_t>(value.AsInt()) : 0;
 }
 
+}  // namespace
+
 Registered DecodeRegistered(absl::string_view text) {
   const absl::StatusOr<Json> json = Json::Parse(text);
-  // Damaged: as if there were none; they are built again.
   if (!json.ok()) return {};
-  return {.live = NumberOf(json->Get("live")),
-          .previous = NumberOf(json->Get("previous")),
-          .building = NumberOf(json->Get("building"))};
+  Registered registered{.live = NumberOf(json->Get("live")),
+                        .previous = NumberOf(json->Get("previous")),
+                        .building = NumberOf(json->Get("building"))};
+  const Json& as_of = json->Get("copy_as_of");
+  if (as_of.IsInt()) registered.copy_as_of = Timestamp(as_of.AsInt());
+  return registered;
 }
-
-}  // namespace
 
 uint64_t EventsBefore(const Cut& cut) {
   uint64_t events = 0;
@@ -105,6 +103,7 @@ RowChange Projector::RegistryRow(const Entry& entry) const {
   add("previous", entry.previous);
   const bool is_kept = entry.build != nullptr && !entry.build->options.check_only;
   add("building", is_kept ? entry.build->generation : 0);
+  if (entry.copy_as_of) row.Add("copy_as_of", Json::Int(entry.copy_as_of->value()));
   return {RegistryKey(entry.wanted->schema.name), std::move(row).Build().ToText()};
 }
 
@@ -126,6 +125,7 @@ absl::Status Projector::Load(std::vector<std::shared_ptr<const Model>> models) {
   std::vector<RowChange> changes;
   // What is registered and not wanted any more goes.
   const std::string all = RegistryKey("");
+  std::vector<std::pair<std::string, std::string>> copies;
   SKALD_RETURN_IF_ERROR(parts_.views.Scan(
       all + '\0', storage::PrefixEnd(all), [&](absl::string_view key, absl::string_view text) {
         const absl::string_view name = key.substr(all.size());
@@ -134,16 +134,26 @@ absl::Status Projector::Load(std::vector<std::shared_ptr<const Model>> models) {
                         [&](const auto& model) { return model->schema.name == name; });
         if (is_wanted) return true;
         const Registered gone = DecodeRegistered(text);
+        if (gone.copy_as_of) {
+          copies.emplace_back(name, text);
+          return true;
+        }
         for (const uint64_t generation : {gone.live, gone.previous, gone.building}) {
           if (generation != 0) garbage_.push_back(generation);
         }
         changes.push_back({std::string(key), std::nullopt});
         return true;
       }));
-  for (std::shared_ptr<const Model>& model : models) {
-    SKALD_RETURN_IF_ERROR(LoadEntry(std::move(model), changes));
+  for (const std::shared_ptr<const Model>& model : models) {
+    SKALD_RETURN_IF_ERROR(LoadEntry(model, changes));
   }
   SKALD_RETURN_IF_ERROR(StartLive());
+  for (const auto& [name, text] : copies) {
+    const auto of = std::find_if(models.begin(), models.end(), [&](const auto& model) {
+      return model->schema.name == CopiedModel(name);
+    });
+    SKALD_RETURN_IF_ERROR(LoadCopy(name, of == models.end() ? nullptr : *of, text, changes));
+  }
   for (const auto& [name, entry] : entries_) changes.push_back(RegistryRow(*entry));
   changes.push_back({RegistryKey(""), absl::StrCat(next_generation_)});
   return parts_.views.ApplyRows(changes);
@@ -256,8 +266,11 @@ void Projector::SetModels(std::vector<std::shared_ptr<const Model>> models) {
     MutexLock lock(mu_);
     for (auto& [name, entry] : entries_) {
       const bool is_wanted =
-          std::any_of(models.begin(), models.end(),
-                      [&, wanted = name](const auto& model) { return model->schema.name == wanted; });
+          std::any_of(models.begin(), models.end(), [&, wanted = name, &entry = *entry](const auto& model) {
+            if (!entry.copy_as_of) return model->schema.name == wanted;
+            // Rows that were made by another declaration cannot be read after a restart.
+            return model->schema.name == CopiedModel(wanted) && model->version == entry.wanted->version;
+          });
       if (is_wanted) continue;
       entry->is_gone = true;
       has_gone_ = true;

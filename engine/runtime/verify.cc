@@ -237,8 +237,8 @@ absl::Status EngineImpl::VerifyModels(const std::function<bool(const VerifyRepor
   SKALD_ASSIGN_OR_RETURN(const std::vector<std::string> damaged, projector_->CheckRows());
   report.differences.insert(report.differences.end(), damaged.begin(), damaged.end());
   for (const projection::ModelStatus& model : projector_->GetStatus()) {
-    // One that stands still, or is being built, has nothing to be compared with.
-    if (model.generation == 0 || model.stopped || model.build) continue;
+    // One that stands still, or is being built, has nothing to be compared with; nor has a copy.
+    if (model.generation == 0 || model.stopped || model.build || model.copy_as_of) continue;
     const absl::StatusOr<projection::RebuildResult> rebuilt = projector_->Rebuild(
         model.name, {.check_only = true}, [&] { return progress && !progress(report); });
     if (absl::IsCancelled(rebuilt.status())) return rebuilt.status();

@@ -7,6 +7,8 @@ started again; a checker then holds the records against the promises of WatchRow
 to against a list.
 """
 
+import asyncio
+import datetime
 import json
 import threading
 import time
@@ -169,6 +171,50 @@ class WatchingTest(harness.ServerCase):
         watcher.stop()
         self.assertTrue(any(frame.is_reset for frame in watcher.frames))
         self.assertEqual(self.check(watcher), expected)
+
+    def test_a_copy_is_read_as_the_model_was(self):
+        self.start_some(10)
+        for number in range(self.acknowledged):
+            self.wait(self.api, f"s-{number}")
+        then = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        self.start_some(10)
+        result = self.skald("rebuild", "sagas", "--as-of", then, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        copy = json.loads(result.stdout)["model"]
+        self.crash()
+        count = self.skald("sql", f'select count(*), count(distinct status) from "{copy}"', "--csv")
+        self.assertEqual(count.stdout.splitlines()[-1], "10,1", count.stderr)
+        self.assertEqual(self.skald("count", copy).stdout.split()[0], "10")
+        again = self.skald("rebuild", "sagas", "--as-of", then)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("is there already", again.stderr)
+        self.assertEqual(self.skald("rebuild", copy, "--drop-previous").returncode, 0)
+        self.assertIn("skald models", self.skald("rows", copy).stderr)
+
+    def test_a_thousand_watchers_are_told_the_same(self):
+        count = 1_000
+        self.start_some(20)
+
+        async def watch(stub, request, goal):
+            rows = {}
+            async for frame in stub.WatchRows(request):
+                for change in frame.changes:
+                    rows[change.key] = change
+                if frame.is_complete and len(rows) >= goal:
+                    return len(rows)
+            return 0
+
+        async def watch_all():
+            channels = [grpc.aio.insecure_channel(self.server.address) for _ in range(10)]
+            request = self.api.read_model_service.WatchRowsRequest(model="sagas")
+            watching = [asyncio.create_task(watch(self.api.ReadModelServiceStub(channels[n % 10]), request, 60))
+                        for n in range(count)]
+            await asyncio.get_running_loop().run_in_executor(None, self.start_some, 40)
+            told = await asyncio.wait_for(asyncio.gather(*watching), 60)
+            for channel in channels:
+                await channel.close()
+            return told
+        self.assertEqual(asyncio.run(watch_all()), [60] * count)
 
     def test_bad_watches_are_refused(self):
         def refused(**fields):

@@ -22,6 +22,8 @@ bool ReadPosition(absl::string_view text, v1::LogPosition& position) {
   return true;
 }
 
+}  // namespace
+
 bool ReadTime(const std::string& text, google::protobuf::Timestamp& proto) {
   constexpr size_t kDateBytes = 10;
   absl::Time time;
@@ -33,8 +35,6 @@ bool ReadTime(const std::string& text, google::protobuf::Timestamp& proto) {
   proto.set_nanos(static_cast<int32_t>(micros % 1'000'000 * 1'000));
   return true;
 }
-
-}  // namespace
 
 void ReadFlags::AddTo(Flags& flags) {
   flags

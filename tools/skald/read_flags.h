@@ -11,6 +11,9 @@
 
 namespace skald::tools {
 
+// RFC 3339, or a date. False: it is neither, or before 1970.
+bool ReadTime(const std::string& text, google::protobuf::Timestamp& proto);
+
 struct ReadFlags {
   std::string as_of;
   std::vector<std::string> positions;

@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "skald/v1/admin_service.grpc.pb.h"
+#include "tools/skald/read_flags.h"
 #include "tools/skald/rebuild_views.h"
 #include "tools/skald/render.h"
 #include "tools/skald/verbs.h"
@@ -25,10 +26,9 @@ Json Number(uint64_t value) { return Json::Int(static_cast<int64_t>(value)); }
 // Starts rebuilds one after the other and shows how each goes.
 class Rebuilder {
  public:
-  Rebuilder(Invocation& call, bool check_only, uint64_t rate)
+  Rebuilder(Invocation& call, v1::RebuildModelRequest options)
       : call_(call),
-        check_only_(check_only),
-        rate_(rate),
+        options_(std::move(options)),
         stub_(v1::AdminService::NewStub(call.channel())) {}
 
   grpc::Status Statuses(v1::ListModelStatusResponse& response) {
@@ -37,17 +37,12 @@ class Rebuilder {
     return stub_->ListModelStatus(&context, {}, &response);
   }
 
-  grpc::Status Start(const std::string& model, uint64_t* generation) {
+  grpc::Status Start(const std::string& model, v1::RebuildModelResponse& response) {
     grpc::ClientContext context;
     call_.Prepare(context);
-    v1::RebuildModelRequest request;
+    v1::RebuildModelRequest request = options_;
     request.set_model(model);
-    request.set_check_only(check_only_);
-    request.set_events_per_second(rate_);
-    v1::RebuildModelResponse response;
-    const grpc::Status status = stub_->RebuildModel(&context, request, &response);
-    *generation = response.generation();
-    return status;
+    return stub_->RebuildModel(&context, request, &response);
   }
 
   // Until that rebuild has ended.
@@ -93,8 +88,7 @@ class Rebuilder {
   }
 
   Invocation& call_;
-  const bool check_only_;
-  const uint64_t rate_;
+  const v1::RebuildModelRequest options_;  // but for the model
   const std::unique_ptr<v1::AdminService::Stub> stub_;
 };
 
@@ -118,13 +112,17 @@ Json ToJson(const std::string& model, const v1::ModelStatus::EndedRebuild& ended
 }
 
 std::string ToLine(const std::string& model, const v1::ModelStatus::EndedRebuild& ended,
-                   bool check_only, const Style& style) {
+                   const v1::RebuildModelRequest& options, const Style& style) {
   if (!ended.error().empty()) return style.Red(absl::StrCat(model, ": ", ended.error()));
   const double seconds = static_cast<double>(std::max<int64_t>(ended.took_us(), 1)) / 1e6;
   std::string line = absl::StrFormat("%s: %u rows from %u events in %.1f s (%.0f events/s)", model,
                                      ended.rows(), ended.events(), seconds,
                                      static_cast<double>(ended.events()) / seconds);
-  if (!check_only) absl::StrAppend(&line, ", serving as generation ", ended.generation());
+  if (options.has_as_of_time()) {
+    absl::StrAppend(&line, "; read it by that name");
+  } else if (!options.check_only()) {
+    absl::StrAppend(&line, ", serving as generation ", ended.generation());
+  }
   if (ended.previous_hash().empty()) return line;
   const bool equal = ended.hash() == ended.previous_hash();
   absl::StrAppend(&line, ", ",
@@ -158,23 +156,23 @@ int DropPrevious(Invocation& call, const std::string& model) {
 }
 
 int RebuildAll(Invocation& call, Rebuilder& rebuilder, const std::vector<std::string>& models,
-               bool check_only, bool detach) {
+               const v1::RebuildModelRequest& options, bool detach) {
   int exit_code = kExitOk;
   for (const std::string& model : models) {
-    uint64_t generation = 0;
-    grpc::Status status = rebuilder.Start(model, &generation);
+    v1::RebuildModelResponse begun;
+    grpc::Status status = rebuilder.Start(model, begun);
     if (!status.ok()) return call.Fail(status);
     if (detach) {
-      call.PrintLine(absl::StrCat(model, ": being built as generation ", generation));
+      call.PrintLine(absl::StrCat(begun.model(), ": being built as generation ", begun.generation()));
       continue;
     }
     v1::ModelStatus::EndedRebuild ended;
-    status = rebuilder.Wait(model, generation, ended);
+    status = rebuilder.Wait(begun.model(), begun.generation(), ended);
     if (!status.ok()) return call.Fail(status);
     if (call.json()) {
-      call.PrintJson(ToJson(model, ended));
+      call.PrintJson(ToJson(begun.model(), ended));
     } else {
-      call.PrintLine(ToLine(model, ended, check_only, call.style()));
+      call.PrintLine(ToLine(begun.model(), ended, options, call.style()));
     }
     const bool differs = !ended.previous_hash().empty() && ended.hash() != ended.previous_hash();
     if (!ended.error().empty() || differs) exit_code = kExitError;
@@ -186,6 +184,7 @@ int Run(Invocation& call) {
   bool all = false, verify = false, detach = false;
   bool pause = false, resume = false, cancel = false, drop = false;
   int64_t rate = 0;
+  std::string as_of;
 #ifdef SKALD_WITH_ENGINE
   bool views = false;
   std::string data_dir;
@@ -196,12 +195,13 @@ int Run(Invocation& call) {
   call.flags()
       .Add("all", &all, "All models that are folded from the log.")
       .Add("verify", &verify, "Only compare the result with what serves, and drop it.")
+      .Add("as-of", &as_of, "TIME", "Make a copy as it was then, to be read as MODEL@TIME.")
       .Add("rate", &rate, "EVENTS", "At most so many events a second; 0: as fast as it can.")
       .Add("detach", &detach, "Do not wait for the end; `skald status` tells how it goes.")
       .Add("pause", &pause, "Pause the model's rebuild.")
       .Add("resume", &resume, "Let it go on.")
       .Add("cancel", &cancel, "Give it up; what serves goes on serving.")
-      .Add("drop-previous", &drop, "Delete the rows that served before the last rebuild.");
+      .Add("drop-previous", &drop, "Delete the rows that served before the last rebuild; of a copy, the copy.");
   if (auto exit = call.Parse({.words_min = 0, .words_max = 1})) return *exit;
 #ifdef SKALD_WITH_ENGINE
   if (views == data_dir.empty()) return call.BadUsage("--views and --data go together");
@@ -224,15 +224,27 @@ int Run(Invocation& call) {
                    : resume ? v1::ControlRebuildRequest::ACTION_RESUME
                             : v1::ControlRebuildRequest::ACTION_CANCEL);
   }
-  Rebuilder rebuilder(call, verify, static_cast<uint64_t>(rate));
+  v1::RebuildModelRequest options;
+  options.set_check_only(verify);
+  options.set_events_per_second(static_cast<uint64_t>(rate));
+  if (!as_of.empty()) {
+    if (verify) return call.BadUsage("--as-of makes a copy; --verify compares what serves");
+    if (!ReadTime(as_of, *options.mutable_as_of_time())) {
+      return call.BadUsage(absl::StrCat(
+          "--as-of expects a time, as 2026-01-31T12:00:00Z, or a date, not '", as_of, "'"));
+    }
+  }
+  Rebuilder rebuilder(call, options);
   std::vector<std::string> models = call.words();
   if (all) {
     v1::ListModelStatusResponse response;
     const grpc::Status status = rebuilder.Statuses(response);
     if (!status.ok()) return call.Fail(status);
-    for (const v1::ModelStatus& model : response.models()) models.push_back(model.model());
+    for (const v1::ModelStatus& model : response.models()) {
+      if (!model.has_copy_as_of_time()) models.push_back(model.model());
+    }
   }
-  return RebuildAll(call, rebuilder, models, verify, detach);
+  return RebuildAll(call, rebuilder, models, options, detach);
 }
 
 }  // namespace
@@ -242,11 +254,14 @@ const Verb kRebuildVerb = {
     "Builds the model beside what serves, from the log's first event, and puts it in its place in one\n"
     "step when it has caught up; the server keeps serving. What served before is kept until the next\n"
     "rebuild or --drop-previous. When both were made by the same declaration, they are compared.\n"
+    "With --as-of it makes a copy of the model as it was then, which is read as MODEL@TIME and never\n"
+    "changes, until it is deleted by skald rebuild MODEL@TIME --drop-previous.\n"
     "With --views everything that is derived is made anew from the log alone, while no server runs.\n\n"
     "Examples:\n"
     "  skald rebuild sagas\n"
     "  skald rebuild --all --verify --json\n"
     "  skald rebuild --views --data /var/lib/skald\n"
+    "  skald rebuild sagas --as-of 2026-01-31T12:00:00Z; skald rows sagas@2026-01-31T12:00:00.000000Z\n"
     "  skald rebuild customer-orders --rate 50000 --detach; skald rebuild customer-orders --pause\n\n"
     "Exits with 0 when it went well, 1 when a rebuild failed or differs from what served.",
     Run};

@@ -419,6 +419,79 @@ TEST_P(ProjectorTest, ARebuildThatWasCutShortGoesOnAfterARestart) {
   EXPECT_THAT(report.differences, IsEmpty());
 }
 
+TEST_P(ProjectorTest, ACopyIsAsTheModelWas) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  for (int i = 0; i < 20; ++i) ASSERT_OK(Call().Start(absl::StrCat("s", i), "order"));
+  const Timestamp then = engine_->Now();
+  while (engine_->Now() == then) {
+  }
+  const Rows sagas = All(*Read("sagas"));
+  const Rows definitions = All(*Read("definitions"));
+  const auto worker = InstantWorker::Join(*engine_, {"reserve", "charge"});
+  for (int i = 0; i < 20; ++i) ASSERT_OK(Call().Wait({"test", absl::StrCat("s", i)}));
+  const auto never = [] { return false; };
+  for (const std::string model : {"sagas", "definitions"}) {
+    ASSERT_OK_AND_ASSIGN(const projection::RebuildResult copied,
+                         models().Rebuild(model, {.as_of = then}, never));
+    const std::string copy = projection::CopyName(model, then);
+    EXPECT_EQ(All(*Read(copy)), model == "sagas" ? sagas : definitions);
+    EXPECT_EQ(StatusOf(copy).generation, copied.generation);
+    EXPECT_EQ(StatusOf(copy).copy_as_of, then);
+    EXPECT_EQ(StatusOf(copy).cut.time, then);
+    // It does not change, and is not made twice.
+    EXPECT_NE(All(*Read(model)), All(*Read(copy)));
+    EXPECT_TRUE(HasReason(models().Rebuild(model, {.as_of = then}, never).status(),
+                          ErrorReason::kBadRequest));
+    EXPECT_TRUE(HasReason(models().Rebuild(copy, {}, never).status(), ErrorReason::kBadRequest));
+    EXPECT_TRUE(HasReason(models().Rebuild(copy, {.as_of = then}, never).status(),
+                          ErrorReason::kBadRequest));
+  }
+  EXPECT_TRUE(HasReason(
+      models().Rebuild("sagas", {.as_of = After(engine_->Now(), kHour)}, never).status(),
+      ErrorReason::kBadRequest));
+  EXPECT_TRUE(HasReason(models().Rebuild("nothing", {.as_of = then}, never).status(),
+                        ErrorReason::kModelNotFound));
+  ASSERT_OK_AND_ASSIGN(const auto report, engine_->Verify(nullptr));
+  EXPECT_THAT(report.differences, IsEmpty());
+  worker->Leave();
+  const std::string copy = projection::CopyName("sagas", then);
+  if (GetParam()) {
+    Restart();
+    EXPECT_EQ(All(*Read(copy)), sagas);
+  }
+  ASSERT_OK(models().DropPrevious(copy));
+  EXPECT_TRUE(HasReason(models().Open(copy, Fresh()).status(), ErrorReason::kModelNotFound));
+  if (GetParam()) {
+    Restart();
+    EXPECT_TRUE(HasReason(models().Open(copy, Fresh()).status(), ErrorReason::kModelNotFound));
+    EXPECT_EQ(All(*Read(projection::CopyName("definitions", then))), definitions);
+  }
+}
+
+TEST_P(ProjectorTest, ACopyThatWasCutShortGoesOnAfterARestart) {
+  if (!GetParam()) GTEST_SKIP() << "memory keeps nothing";
+  ASSERT_OK(Call().Deploy(kOrder));
+  for (int i = 0; i < 300; ++i) ASSERT_OK(Call().Start(absl::StrCat("s", i), "order"));
+  const Timestamp then = engine_->Now();
+  const Rows sagas = All(*Read("sagas"));
+  ASSERT_OK(models().StartRebuild("sagas", {.events_per_second = 500, .as_of = then}));
+  const std::string copy = projection::CopyName("sagas", then);
+  while (StatusOf(copy).build->events_done < 100) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ASSERT_OK(models().PauseRebuild(copy, true));
+  Restart();
+  for (int i = 0; i < 10; ++i) ASSERT_OK(Call().Start(absl::StrCat("later", i), "order"));
+  EXPECT_EQ(All(*Read(copy)), sagas);
+  // One that is given up leaves nothing.
+  ASSERT_OK(models().StartRebuild("sagas", {.events_per_second = 10, .as_of = After(then, 1)}));
+  const std::string other = projection::CopyName("sagas", After(then, 1));
+  ASSERT_OK(models().CancelRebuild(other));
+  while (!HasReason(models().Open(other, Fresh()).status(), ErrorReason::kModelNotFound)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, ProjectorTest, ::testing::Bool(),
                          [](const auto& test) { return test.param ? "RocksDb" : "Memory"; });
 
