@@ -121,6 +121,11 @@ absl::Status Projector::ServeCopy(const std::shared_ptr<Build>& build) {
     entry.build = nullptr;
     SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows({RegistryRow(entry)}));
   }
+  // Nothing makes a copy anew after a crash, as other rows are: it is told to be there when it is on disk.
+  if (absl::Status status = parts_.views.Flush(); !status.ok()) {
+    Fail(status);
+    return status;
+  }
   EndBuild(build, std::move(result));
   return absl::OkStatus();
 }

@@ -18,7 +18,6 @@ class Api:
     saga = saga_pb2
     admin_service, definition_service = admin_service_pb2, definition_service_pb2
     read_model_service = read_model_service_pb2
-    ReadModelServiceStub = read_model_service_pb2_grpc.ReadModelServiceStub
     audit_service = audit_service_pb2
     log_service, saga_service, worker_service = log_service_pb2, saga_service_pb2, worker_service_pb2
 
