@@ -1,5 +1,6 @@
 #include "engine/partition/rows.h"
 
+#include <limits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -171,9 +172,15 @@ absl::StatusOr<TimerRow> ParseTimerKey(absl::string_view key) {
   row.timer.due = parser.Time();
   row.saga = ReadSaga(parser);
   const uint64_t number = parser.Number();
-  if (!parser.AtEnd()) return Malformed("timer");
-  row.timer.frame = saga::FrameId(static_cast<uint32_t>(number >> kKindBits));
-  row.timer.kind = static_cast<saga::FireTimer::Kind>(number & ((1u << kKindBits) - 1));
+  using Kind = saga::FireTimer::Kind;
+  const uint64_t frame = number >> kKindBits;
+  const uint64_t kind = number & ((1u << kKindBits) - 1);
+  if (!parser.AtEnd() || frame > std::numeric_limits<uint32_t>::max() ||
+      kind < static_cast<uint64_t>(Kind::kDue) || kind > static_cast<uint64_t>(Kind::kContinue)) {
+    return Malformed("timer");
+  }
+  row.timer.frame = saga::FrameId(static_cast<uint32_t>(frame));
+  row.timer.kind = static_cast<Kind>(kind);
   return row;
 }
 

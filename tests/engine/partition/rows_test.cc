@@ -38,6 +38,13 @@ TEST(RowsTest, TimersComeBackAndSortByTheirTime) {
   ASSERT_OK_AND_ASSIGN(const TimerRow row, ParseTimerKey(TimerKey(kPartition, kSaga, early)));
   EXPECT_EQ(row.saga, kSaga);
   EXPECT_EQ(row.timer, early);
+  // No other timer, when bits of it are.
+  std::string key = TimerKey(kPartition, kSaga, early);
+  key.back() = static_cast<char>(key.back() | 0x0F);
+  EXPECT_FALSE(ParseTimerKey(key).ok()) << "of no kind";
+  key = TimerKey(kPartition, kSaga, early);
+  key[key.size() - 8] = 1;
+  EXPECT_FALSE(ParseTimerKey(key).ok()) << "of no frame";
   EXPECT_LT(TimerKey(kPartition, kSaga, early), TimerKey(kPartition, kSaga, late));
   EXPECT_LT(TimerKey(kPartition, kSaga, early), TimerBound(kPartition, Timestamp(6)));
   EXPECT_LT(TimerBound(kPartition, Timestamp(5)), TimerKey(kPartition, kSaga, early));
