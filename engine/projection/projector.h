@@ -144,6 +144,7 @@ class Projector final : public ModelKeeper {
   absl::Status Load(std::vector<std::shared_ptr<const Model>> models);
   absl::Status LoadEntry(std::shared_ptr<const Model> model,
                          std::vector<storage::RowChange>& changes) SKALD_REQUIRES(mu_);
+  absl::Status FindLeftOver() SKALD_REQUIRES(mu_);
   absl::Status StartLive() SKALD_REQUIRES(mu_);
   void StartBuild(Entry& entry, Checkpoint from, const RebuildOptions& options)
       SKALD_REQUIRES(mu_);

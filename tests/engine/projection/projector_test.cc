@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "engine/projection/models/built_in.h"
 #include "engine/projection/projector.h"
+#include "engine/projection/table_keys.h"
 #include "engine/runtime/engine_impl.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -583,6 +584,35 @@ TEST(ProjectorDamageTest, ModelsStandStillOverADamagedCommitAndSagasGoOn) {
   worker->Leave();
   EXPECT_OK(engine->Shutdown());
   EXPECT_EQ(fatal, 0);
+}
+
+// Goal: rows that nothing names do not stay for ever. Method: what a crash within a deletion leaves.
+TEST(ProjectorLeftOverTest, RowsOfADeletionThatWasCutShortGo) {
+  storage::MemoryEventLog log({.partition_count = 1});
+  storage::MemoryViews views;
+  constexpr uint64_t kGone = 77;
+  ASSERT_OK(views.ApplyRows({{projection::CheckpointKey(kGone), "{}"},
+                             {projection::RowKey(kGone, "a"), "{}"},
+                             {projection::RowKey(kGone, "b"), "{}"}}));
+  runtime::EngineOptions options;
+  options.partition_count = options.threads = 1;
+  options.free_bytes_soft = options.free_bytes_hard = 0;
+  ASSERT_OK_AND_ASSIGN(const auto engine,
+                       runtime::OpenEngine(options, {.clock = nullptr,
+                                                     .fatal = nullptr,
+                                                     .log = &log,
+                                                     .views = &views}));
+  const Timestamp deadline = After(engine->Now(), 10 * kSecond);
+  const auto is_gone = [&] {
+    for (const std::string& key : {projection::CheckpointKey(kGone), projection::RowKey(kGone, "a"),
+                                   projection::RowKey(kGone, "b")}) {
+      if (views.Get(key)->has_value()) return false;
+    }
+    return true;
+  };
+  while (!is_gone() && engine->Now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(is_gone());
+  EXPECT_OK(engine->Shutdown());
 }
 
 }  // namespace
