@@ -13,6 +13,7 @@
 #include "engine/audit/key_file.h"
 #include "engine/audit/merkle.h"
 #include "engine/audit/tile_tree.h"
+#include "engine/projection/table_check.h"
 #include "engine/runtime/program_cache.h"
 #include "engine/runtime/verify.h"
 #include "skald/log/v1/event.pb.h"
@@ -69,6 +70,7 @@ class StoreCheck {
     report_.created = store_.created;
     report_.partitions = store_.log->partition_count();
     for (uint32_t id = 0; id < report_.partitions; ++id) CheckPartition(PartitionId(id));
+    if (store_.views != nullptr) CheckModels();
     CheckKey();
     return std::move(report_);
   }
@@ -220,6 +222,22 @@ class StoreCheck {
     if (!status.ok()) return Damage(state, where, status.message(), kFoldAnew);
     for (const std::string& difference : verified.differences) {
       Damage(state, where, difference, kFoldAnew);
+    }
+  }
+
+  void CheckModels() {
+    Progress("read models");
+    const auto checked = projection::CheckModelTables(*store_.views->Snapshot(),
+                                                      store_.log->LastPositions());
+    if (!checked.ok()) {
+      return Add(Severity::kDamage, "read models", checked.status().message(), kFoldAnew);
+    }
+    report_.rows += checked->rows;
+    size_t told = 0;
+    for (const projection::TableFinding& finding : checked->findings) {
+      if (++told > kFindingsPerPartition) break;
+      Add(finding.is_damage ? Severity::kDamage : Severity::kNotice, finding.where, finding.what,
+          finding.is_damage ? kFoldAnew : "none is needed");
     }
   }
 

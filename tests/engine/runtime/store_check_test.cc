@@ -13,10 +13,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "engine/projection/table_keys.h"
 #include "engine/runtime/engine_impl.h"
 #include "engine/runtime/store_check.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/data_directory.h"
+#include "storage/keys.h"
 #include "tests/engine/partition/definitions_in_tests.h"
 #include "tests/support/engine_driver.h"
 #include "tests/support/status_matchers.h"
@@ -30,10 +33,13 @@ namespace fs = std::filesystem;
 using runtime::CheckStore;
 using runtime::StoreReport;
 using storage::StoreFinding;
+using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr int kSagas = 60;
 
@@ -263,6 +269,69 @@ TEST_F(StoreCheckTest, WhatIsWrongIsNamed) {
                 fs::remove(only(copy + "/log", ".log"));
               }),
               Contains(Field(&StoreFinding::what, HasSubstr("the log lost its end"))));
+}
+
+// Goal: rows of read models are examined too. Method: rows are changed, taken and planted where RocksDB
+// sees nothing wrong.
+TEST_F(StoreCheckTest, RowsOfReadModelsAreExamined) {
+  const auto findings_with = [&](const auto& change) {
+    const std::string copy = Copy();
+    {
+      auto store = storage::DataDirectory::Open({.path = copy, .create_if_missing = false});
+      EXPECT_OK(store);
+      EXPECT_OK(store->views->ApplyRows(change(*store->views)));
+      EXPECT_OK(store->views->Flush());
+    }
+    const auto report = CheckStore({.path = copy, .progress = {}});
+    EXPECT_OK(report);
+    return report->findings;
+  };
+  const auto first = [](const storage::Views& views, storage::Table table) {
+    std::pair<std::string, std::string> found;
+    const std::string prefix = storage::KeyBuilder(table, PartitionId(0)).Build();
+    EXPECT_OK(views.Scan(prefix + '\0', storage::PrefixEnd(prefix),
+                         [&](absl::string_view key, absl::string_view value) {
+                           found = {std::string(key), std::string(value)};
+                           return key == absl::string_view(prefix);  // the registry's own row
+                         }));
+    EXPECT_NE(found.first, "");
+    return found;
+  };
+  using Changes = std::vector<storage::RowChange>;
+  const auto is_damage = Field(&StoreFinding::severity, StoreFinding::Severity::kDamage);
+  EXPECT_THAT(findings_with([&](const storage::Views& views) {
+                const auto [key, value] = first(views, storage::Table::kModelRow);
+                return Changes{{key, value.substr(0, value.size() - 1) + ",\"more\":1}"}};
+              }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::what, HasSubstr("sum up to")),
+                             Field(&StoreFinding::where, HasSubstr("read model '")))));
+  EXPECT_THAT(findings_with([&](const storage::Views& views) {
+                return Changes{{first(views, storage::Table::kModelRow).first, std::nullopt}};
+              }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::what, HasSubstr("sum up to")))));
+  EXPECT_THAT(findings_with([&](const storage::Views& views) {
+                return Changes{{first(views, storage::Table::kModelRow).first, "{"}};
+              }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::what, HasSubstr("cannot be read")))));
+  EXPECT_THAT(findings_with([&](const storage::Views& views) {
+                return Changes{{first(views, storage::Table::kModelCheckpoint).first, "?"}};
+              }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::what, HasSubstr("checkpoint")))));
+  EXPECT_THAT(findings_with([&](const storage::Views& views) {
+                return Changes{{first(views, storage::Table::kModelRegistry).first, "[]"}};
+              }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::what, HasSubstr("registry")))));
+  const std::string left = projection::RowKey(1'000'000, "x");
+  EXPECT_THAT(findings_with([&](const storage::Views&) { return Changes{{left, "{}"}}; }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::what, HasSubstr("no checkpoint")))));
+  const auto [live, checkpoint] = [&] {
+    const auto store = storage::DataDirectory::Open({.path = Copy(), .create_if_missing = false});
+    return first(*store->views, storage::Table::kModelCheckpoint);
+  }();
+  EXPECT_THAT(findings_with([&, text = checkpoint](const storage::Views&) {
+                return Changes{{left, "{}"}, {projection::CheckpointKey(1'000'000), text}};
+              }),
+              ElementsAre(AllOf(Not(is_damage), Field(&StoreFinding::what, HasSubstr("left over")))));
 }
 
 }  // namespace
