@@ -1,8 +1,8 @@
 // Which generations of which models there are: rows of the registry, and what becomes of them at
 // start and when models come and go.
 #include <algorithm>
-#include <set>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/errors.h"
@@ -148,7 +148,6 @@ absl::Status Projector::Load(std::vector<std::shared_ptr<const Model>> models) {
   for (const std::shared_ptr<const Model>& model : models) {
     SKALD_RETURN_IF_ERROR(LoadEntry(model, changes));
   }
-  SKALD_RETURN_IF_ERROR(FindLeftOver());
   SKALD_RETURN_IF_ERROR(StartLive());
   for (const auto& [name, text] : copies) {
     const auto of = std::find_if(models.begin(), models.end(), [&](const auto& model) {
@@ -156,6 +155,7 @@ absl::Status Projector::Load(std::vector<std::shared_ptr<const Model>> models) {
     });
     SKALD_RETURN_IF_ERROR(LoadCopy(name, of == models.end() ? nullptr : *of, text, changes));
   }
+  SKALD_RETURN_IF_ERROR(FindLeftOver());
   for (const auto& [name, entry] : entries_) changes.push_back(RegistryRow(*entry));
   changes.push_back({RegistryKey(""), absl::StrCat(next_generation_)});
   return parts_.views.ApplyRows(changes);
@@ -163,7 +163,7 @@ absl::Status Projector::Load(std::vector<std::shared_ptr<const Model>> models) {
 
 // Generations that nothing names: a crash came before all of their rows were deleted.
 absl::Status Projector::FindLeftOver() {
-  std::set<uint64_t> known(garbage_.begin(), garbage_.end());
+  absl::flat_hash_set<uint64_t> known(garbage_.begin(), garbage_.end());
   for (const auto& [name, entry] : entries_) {
     known.insert({entry->live, entry->previous});
     if (entry->build != nullptr) known.insert(entry->build->generation);
@@ -172,7 +172,8 @@ absl::Status Projector::FindLeftOver() {
   return parts_.views.Scan(all, storage::PrefixEnd(all),
                            [&](absl::string_view key, absl::string_view) {
                              const uint64_t generation = storage::KeyParser(key).Number();
-                             if (known.count(generation) == 0) garbage_.push_back(generation);
+                             // A rebuild on several threads has a checkpoint for each.
+                             if (known.insert(generation).second) garbage_.push_back(generation);
                              return true;
                            });
 }

@@ -38,6 +38,9 @@ class TableCheck {
     std::string model;  // empty: the registry does not name it
     std::optional<Checkpoint> checkpoint;
     bool has_checkpoint = false;  // readable or not
+    // What parts of a rebuild on several threads have folded, beside the checkpoint.
+    uint64_t part_rows = 0;
+    RowsHash part_hash;
     uint64_t rows = 0;
     RowsHash hash;
     uint64_t others = 0;  // index entries, versions, events put aside
@@ -99,7 +102,12 @@ class TableCheck {
                   if (!checkpoint.ok()) {
                     return Damage(WhereOf(generation, number), "its checkpoint cannot be read");
                   }
-                  generation.checkpoint = *checkpoint;
+                  if (key == CheckpointKey(number)) {
+                    generation.checkpoint = *checkpoint;
+                  } else {
+                    generation.part_rows += checkpoint->rows;
+                    generation.part_hash.AddAll(checkpoint->hash);
+                  }
                   CheckCut(WhereOf(generation, number), checkpoint->cut);
                 });
   }
@@ -156,7 +164,9 @@ class TableCheck {
         continue;
       }
       if (!generation.checkpoint) continue;
-      const Checkpoint& folded = *generation.checkpoint;
+      Checkpoint folded = *generation.checkpoint;
+      folded.rows += generation.part_rows;
+      folded.hash.AddAll(generation.part_hash);
       if (generation.rows == folded.rows && generation.hash == folded.hash) continue;
       Damage(where, absl::StrCat("has ", generation.rows, " rows that sum up to ",
                                  generation.hash.ToHex(), "; folding came to ", folded.rows, " and ",
