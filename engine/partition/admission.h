@@ -50,6 +50,8 @@ enum class DiskSpace : uint8_t {
 
 struct AdmissionLimits {
   size_t commands_max = 4'096;
+  // While a request has waited longer than this, new sagas get less and less of that room.
+  Micros start_delay_max = 200 * kMillisecond;
   size_t bytes_max = 64 << 20;
   uint64_t free_bytes_soft = 0;
   uint64_t free_bytes_hard = 0;
@@ -58,18 +60,22 @@ struct AdmissionLimits {
 class Admission {
  public:
   Admission(PartitionId partition, const AdmissionLimits& limits)
-      : partition_(partition), limits_(limits) {}
+      : partition_(partition), limits_(limits), start_room_(limits.commands_max) {}
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
   // Lets a command in. RESOURCE_EXHAUSTED when too much is under way or the disk is too full for
-  // it. Workers' answers may take twice the room: they are what makes room.
+  // it. Workers' answers may take twice the room: they are what makes room. New sagas make work for
+  // later, and have as much room as leaves the wait short: else those that are begun would wait
+  // behind those that begin, and the more came the fewer would end.
   absl::StatusOr<Ticket> Enter(const saga::Command& command);
   // Lets a definition in.
   absl::StatusOr<Ticket> EnterDeploy(size_t bytes);
   // Lets a read in.
   absl::StatusOr<Ticket> EnterRead();
 
+  // Tells how long the oldest request under way has waited. By one thread at a time.
+  void SetDelay(Micros delay, Timestamp now);
   // Tells how much of the log's device is free.
   void SetFreeBytes(uint64_t bytes);
   DiskSpace disk_space() const { return disk_space_.load(std::memory_order_relaxed); }
@@ -84,8 +90,10 @@ class Admission {
 
   const PartitionId partition_;
   const AdmissionLimits limits_;
+  Timestamp adjusted_;  // of the thread that tells the delay
   std::atomic<size_t> commands_ = 0;
   std::atomic<size_t> bytes_ = 0;
+  std::atomic<size_t> start_room_;  // requests under way before new sagas are refused
   std::atomic<uint64_t> free_bytes_ = ~uint64_t{0};
   std::atomic<DiskSpace> disk_space_ = DiskSpace::kPlenty;
 };

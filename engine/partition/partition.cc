@@ -112,13 +112,17 @@ void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) 
     CommitAcks();
     ResendMessages();
   }
-  for (size_t taken = 0; taken < options_.turn_requests_max && !inbox_.empty() &&
-                         staged_bytes_ < options_.turn_bytes_max && broken_.ok();
+  delay_.BeginTurn(inbox_.size(), now_);
+  size_t taken = 0;
+  for (; taken < options_.turn_requests_max && !inbox_.empty() &&
+         staged_bytes_ < options_.turn_bytes_max && broken_.ok();
        ++taken) {
     Request request = std::move(inbox_.front());
     inbox_.pop_front();
     std::visit([this](auto& each) { Handle(each); }, request);
   }
+  delay_.EndTurn(taken, inbox_.size(), staged_position(), gate_.durable());
+  admission_.SetDelay(delay_.At(now_), now_);
   Maintain();
   staged_ = nullptr;
 }
@@ -462,6 +466,7 @@ absl::Status Partition::OnDurable(Position position) {
   // News of the writer may come after that of a later batch, which this thread wrote itself.
   if (position < gate_.durable()) return broken_;
   gate_.Open(position);
+  delay_.Durable(position);
   if (broken_.ok() && fold_->sealed() && position >= fold_->sealed_position()) WriteSealed();
   return broken_;
 }

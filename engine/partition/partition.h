@@ -33,6 +33,7 @@
 #include "engine/partition/fold.h"
 #include "engine/partition/gate.h"
 #include "engine/partition/outlet.h"
+#include "engine/partition/queue_delay.h"
 #include "engine/partition/reply.h"
 #include "engine/partition/timers.h"
 #include "engine/partition/waiters.h"
@@ -296,6 +297,7 @@ class Partition {
 
   // What is under way.
   std::deque<Request> inbox_;
+  QueueDelay delay_;
   Gate gate_;
   Waiters waiters_;
   struct PendingDeployment {

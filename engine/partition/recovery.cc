@@ -17,6 +17,7 @@ void Partition::Reset() {
                                  environment_.views, environment_.programs);
   timers_.emplace(options_.partition);
   unsealed_since_ = kNever;
+  delay_.Clear();
 }
 
 absl::Status Partition::Recover(Timestamp now) {

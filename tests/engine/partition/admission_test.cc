@@ -62,5 +62,44 @@ TEST(AdmissionTest, AnswersHaveTwiceTheRoom) {
   EXPECT_FALSE(admission.Enter(answer).ok());
 }
 
+TEST(AdmissionTest, NewSagasGetLessRoomWhileTheWaitIsLong) {
+  Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
+  saga::Command start = Small();
+  start.request = saga::StartSaga{};
+  std::vector<Ticket> under_way;
+  for (int i = 0; i < 4; ++i) under_way.push_back(*admission.Enter(start));
+  Timestamp now(kSecond);
+  for (int i = 0; i < 100; ++i) {
+    admission.SetDelay(201, now);
+    now = After(now, 20 * kMillisecond);
+  }
+  EXPECT_TRUE(HasReason(admission.Enter(start).status(), ErrorReason::kPartitionOverloaded));
+  EXPECT_OK(admission.Enter(Small())) << "sagas that are begun go on";
+  under_way.resize(1);
+  EXPECT_OK(admission.Enter(start)) << "a few are let in however long the wait";
+  for (int i = 0; i < 2; ++i) {
+    admission.SetDelay(200, now);
+    now = After(now, 20 * kMillisecond);
+  }
+  for (int i = 0; i < 3; ++i) under_way.push_back(*admission.Enter(start));
+  EXPECT_FALSE(admission.Enter(start).ok()) << "the room grows little by little";
+  for (int i = 0; i < 100; ++i) {
+    admission.SetDelay(0, now);
+    now = After(now, 20 * kMillisecond);
+  }
+  while (under_way.size() < 64) under_way.push_back(*admission.Enter(start));
+  EXPECT_FALSE(admission.Enter(start).ok());
+}
+
+TEST(AdmissionTest, OneLongWaitChangesLittle) {
+  Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
+  saga::Command start = Small();
+  start.request = saga::StartSaga{};
+  for (int i = 0; i < 100; ++i) admission.SetDelay(1'000, Timestamp(kSecond + i));
+  std::vector<Ticket> under_way;
+  for (int i = 0; i < 48; ++i) under_way.push_back(*admission.Enter(start));
+  EXPECT_FALSE(admission.Enter(start).ok());
+}
+
 }  // namespace
 }  // namespace skald::partition
