@@ -480,8 +480,12 @@ absl::StatusOr<std::vector<std::shared_ptr<const ModelDeltas>>> Projector::Delta
     return absl::OutOfRangeError("what changed since then is not known any more");
   }
   std::vector<std::shared_ptr<const ModelDeltas>> since;
-  for (const auto& deltas : entry.recent) {
-    if (EventsBefore(deltas->after) <= events) continue;
+  // They are in order, and a watcher that keeps up needs the last of thousands.
+  const auto first = std::partition_point(
+      entry.recent.begin(), entry.recent.end(),
+      [events](const auto& deltas) { return EventsBefore(deltas->after) <= events; });
+  for (auto at = first; at != entry.recent.end(); ++at) {
+    const std::shared_ptr<const ModelDeltas>& deltas = *at;
     // A cut of an earlier run of the engine, where no round of this one ended.
     if (EventsBefore(deltas->before) < events) {
       return absl::OutOfRangeError("no round ended there");
