@@ -55,6 +55,10 @@ void SetModel(const projection::ModelStatus& status, v1::ModelStatus& proto) {
   }
   if (status.last_build) SetEnded(*status.last_build, *proto.mutable_last_rebuild());
   proto.set_previous_generation(status.previous_generation);
+  if (status.last_check) {
+    SetTimestamp(status.last_check->time, *proto.mutable_last_check()->mutable_end_time());
+    proto.mutable_last_check()->set_difference(status.last_check->difference);
+  }
 }
 
 }  // namespace

@@ -100,7 +100,8 @@ absl::Status WatchSource::Begin() {
   generation_ = place.back().value();
   place.pop_back();
   cut_.positions = std::move(place);
-  if (models_.DeltasSince(schema_.name, generation_, cut_).ok()) return absl::OkStatus();
+  const absl::Status known = models_.DeltasSince(schema_.name, generation_, cut_).status();
+  if (!absl::IsOutOfRange(known)) return absl::OkStatus();
   is_reset_ = true;
   return TakeSnapshot();
 }
@@ -177,8 +178,9 @@ absl::StatusOr<bool> WatchSource::FillChanges(v1::WatchRowsResponse& frame) {
     if (present_ == nullptr) {
       // Cuts of rounds never split a commit, and a frame only ends within one when it has to.
       const auto since = models_.DeltasSince(schema_.name, generation_, cut_);
+      // What is in the frame is told before what ends the stream or begins it again.
+      if (!since.ok() && frame.changes_size() > 0) break;
       if (absl::IsOutOfRange(since.status())) {
-        if (frame.changes_size() > 0) break;
         is_reset_ = true;
         SKALD_RETURN_IF_ERROR(TakeSnapshot());
         return FillSnapshot(frame);

@@ -49,6 +49,7 @@ struct Options {
   absl::Duration lease = absl::Seconds(30);
   absl::Duration grace = absl::Seconds(10);
   absl::Duration checkpoint_interval = absl::Seconds(60);
+  absl::Duration model_check_interval = absl::Hours(24);
   bool in_memory = false;
 };
 
@@ -60,6 +61,7 @@ constexpr absl::Duration kGraceMax = absl::Hours(1);
 // Each costs a signature and a write; kept ones are not for years.
 constexpr absl::Duration kCheckpointIntervalMin = absl::Milliseconds(10);
 constexpr absl::Duration kCheckpointIntervalMax = absl::Hours(24);
+constexpr absl::Duration kModelCheckIntervalMin = absl::Seconds(1);
 
 void AddFlags(Flags& flags, Options& options) {
   flags.Add("data-dir", &options.data_dir, "FOLDER", "Where the store is; made if missing.")
@@ -83,6 +85,8 @@ void AddFlags(Flags& flags, Options& options) {
            "How long a task stays with a worker that is silent.")
       .Add("checkpoint-interval", &options.checkpoint_interval, "DURATION",
            "How often checkpoints of what has grown are signed and kept; 0: never.")
+      .Add("model-check-interval", &options.model_check_interval, "DURATION",
+           "How often one of the read models, in turn, is folded again and compared; 0: never.")
       .Add("grace", &options.grace, "DURATION", "On SIGTERM, how long workers may still answer.");
 }
 
@@ -98,6 +102,7 @@ runtime::EngineOptions ToEngineOptions(const Options& options) {
   engine.free_bytes_soft = static_cast<uint64_t>(options.free_soft);
   engine.free_bytes_hard = static_cast<uint64_t>(options.free_hard);
   engine.checkpoint_interval = absl::ToInt64Microseconds(options.checkpoint_interval);
+  engine.projection.check_interval = absl::ToInt64Microseconds(options.model_check_interval);
   engine.broker.lease = absl::ToInt64Microseconds(options.lease);
   engine.broker.credit_max = static_cast<uint32_t>(options.credit_max);
   return engine;
@@ -190,6 +195,10 @@ int Main(const std::vector<std::string>& arguments) {
       (options.checkpoint_interval < kCheckpointIntervalMin ||
        options.checkpoint_interval > kCheckpointIntervalMax)) {
     return Fail(kExitUsage, "--checkpoint-interval must be 0, or from 10ms to 24h");
+  }
+  if (options.model_check_interval != absl::ZeroDuration() &&
+      options.model_check_interval < kModelCheckIntervalMin) {
+    return Fail(kExitUsage, "--model-check-interval must be 0, or at least 1s");
   }
   if (options.grace > kGraceMax) return Fail(kExitUsage, "--grace must be at most 1h");
   return Serve(options);

@@ -118,8 +118,11 @@ absl::Status Projector::ServeCopy(const std::shared_ptr<Build>& build) {
     Entry& entry = *found->second;
     entry.live = build->generation;
     entry.serving = build->model;
+    // The registry knows it as built; whoever waits for the rebuild is told when all is on disk.
     entry.build = nullptr;
-    SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows({RegistryRow(entry)}));
+    const RowChange registered = RegistryRow(entry);
+    entry.build = build;
+    SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows({registered}));
   }
   // Nothing makes a copy anew after a crash, as other rows are: it is told to be there when it is on disk.
   if (absl::Status status = parts_.views.Flush(); !status.ok()) {

@@ -30,6 +30,8 @@ struct RebuildOptions {
   // Make a copy of the model as it was at that time, which is read under a name of its own (CopyName)
   // and never changes, instead of what takes the model's place.
   std::optional<Timestamp> as_of = {};
+  // Nobody waits for it: it makes way for any other rebuild. With check_only.
+  bool is_background = false;
 };
 
 // Copies that a store keeps at most.
@@ -79,6 +81,12 @@ struct ModelStatus {
     absl::StatusOr<RebuildResult> result = absl::UnknownError("");
   };
   std::optional<EndedBuild> last_build;
+  // The last time it was compared with the log in the background; nothing: it has not been since the start.
+  struct Check {
+    Timestamp time;  // when it ended
+    std::string difference;  // a sentence; empty: equal
+  };
+  std::optional<Check> last_check;
   // The one that served before, kept until it is dropped; 0: none.
   uint64_t previous_generation = 0;
 };
@@ -107,7 +115,8 @@ class ModelKeeper : public ModelReader {
   // Up to where live models are folded.
   virtual Cut PresentCut() const = 0;
   // What changed in a model since a cut, round by round; may be empty. OUT_OF_RANGE: it is too long
-  // ago, or of another generation: read the rows anew.
+  // ago, or of another generation: read the rows anew. FAILED_PRECONDITION: that was all, as the model
+  // stands still.
   virtual absl::StatusOr<std::vector<std::shared_ptr<const ModelDeltas>>> DeltasSince(
       absl::string_view model, uint64_t generation, const Cut& cut) const = 0;
 

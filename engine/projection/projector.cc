@@ -70,6 +70,10 @@ void BeginBuilderThread() {
 }
 
 void Projector::Start() {
+  {
+    MutexLock lock(mu_);
+    check_due_ = After(parts_.clock.Now(), options_.check_interval);
+  }
   rounds_ = std::thread([this] {
     NameThread("models");
     LowerPriority(kRoundsNiceness);
@@ -200,6 +204,7 @@ void Projector::Publish(RoundResult result, const Cut& before) {
   for (size_t i = 0; i < pass_->foldings().size(); ++i) {
     const Folding& folding = pass_->foldings()[i];
     Entry& entry = *entries_.at(folding.model->schema.name);
+    entry.SetStopped(folding.table->checkpoint());
     if (result.deltas.empty()) {
       // Nobody asked: what changed in this round is not known.
       if (result.commits == 0) continue;
@@ -392,6 +397,7 @@ std::vector<ModelStatus> Projector::GetStatus() const {
     status.generation = entry->live;
     status.previous_generation = entry->previous;
     status.last_build = entry->last_build;
+    status.last_check = entry->last_check;
     const absl::StatusOr<std::optional<Checkpoint>> checkpoint = FindCheckpoint(entry->live);
     if (checkpoint.ok() && checkpoint->has_value()) {
       status.rows = (*checkpoint)->rows;
@@ -475,6 +481,10 @@ absl::StatusOr<std::vector<std::shared_ptr<const ModelDeltas>>> Projector::Delta
   if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
   const Entry& entry = *found->second;
   const uint64_t events = EventsBefore(cut);
+  if (entry.stopped && entry.live == generation && events >= entry.stopped->events) {
+    const Poison& poison = entry.stopped->poison;
+    return ModelStoppedError(model, poison.partition, poison.position, poison.error);
+  }
   if (entry.live != generation || events < EventsBefore(entry.recent_from) ||
       events > EventsBefore(cut_)) {
     return absl::OutOfRangeError("what changed since then is not known any more");

@@ -56,6 +56,10 @@ struct ProjectorOptions {
   // are cores.
   uint32_t rebuild_threads = 0;
   uint64_t rebuild_apart_events_min = 100'000;
+  // Between checks of a model, the next one each time: its rows are added up anew, and the log is folded
+  // again, slowly, and compared. 0: never.
+  Micros check_interval = 0;
+  uint64_t check_events_per_second = 50'000;
   // Changes kept for watchers that fall behind or come back.
   size_t recent_bytes_max = 16 << 20;
 };
@@ -187,6 +191,13 @@ class Projector final : public ModelKeeper {
   absl::StatusOr<std::shared_ptr<Build>> AddBuild(Entry& entry, const RebuildOptions& options)
       SKALD_REQUIRES(mu_);
 
+  // Checks in the background (background_check.cc).
+  std::string NextToCheck() const SKALD_REQUIRES(mu_);
+  void BeginCheck(const std::string& model);
+  void EndCheck(Entry& entry, const absl::StatusOr<RebuildResult>& result) SKALD_REQUIRES(mu_);
+  absl::StatusOr<std::string> RowsDifference(const std::string& model, uint64_t generation,
+                                             const storage::ViewSnapshot& snapshot) const;
+
   // Copies as of a time (copies.cc).
   absl::StatusOr<std::shared_ptr<Build>> BeginCopy(absl::string_view model,
                                                    const RebuildOptions& options);
@@ -226,6 +237,8 @@ class Projector final : public ModelKeeper {
   std::deque<std::shared_ptr<Build>> builds_ SKALD_GUARDED_BY(mu_);  // the first is under way
   std::shared_ptr<Build> swapping_ SKALD_GUARDED_BY(mu_);            // wants to join the live ones
   std::vector<uint64_t> leaving_ SKALD_GUARDED_BY(mu_);  // generations, still in the live pass
+  std::string checked_ SKALD_GUARDED_BY(mu_);  // the model whose turn to be checked was last
+  Timestamp check_due_ SKALD_GUARDED_BY(mu_);
   std::vector<uint64_t> garbage_ SKALD_GUARDED_BY(mu_);  // generations to be deleted
   absl::flat_hash_map<uint64_t, std::function<void()>> listeners_ SKALD_GUARDED_BY(mu_);
   Timestamp told_ SKALD_GUARDED_BY(mu_);  // when listeners were called last

@@ -36,8 +36,16 @@ struct Projector::Entry {
   uint64_t previous = 0;  // generation; 0: none
   bool is_gone = false;   // to be taken out of the live pass
   std::optional<Timestamp> copy_as_of;  // nothing is folded into it when it is there
+  // What serves stands still: how far it came, and why no further.
+  struct Stopped {
+    Poison poison;
+    uint64_t events = 0;  // before it
+  };
+  std::optional<Stopped> stopped;
+  void SetStopped(const Checkpoint& checkpoint);
   std::shared_ptr<Build> build;
   std::optional<ModelStatus::EndedBuild> last_build;
+  std::optional<ModelStatus::Check> last_check;
 
   // Changes of the last rounds, all since `recent_from`.
   std::deque<std::shared_ptr<const ModelDeltas>> recent;

@@ -42,7 +42,7 @@ absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::BeginRebuild(
   const auto found = entries_.find(model);
   if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
   Entry& entry = *found->second;
-  if (entry.build != nullptr) return ModelRebuildingError(model);
+  if (entry.build != nullptr && !entry.build->options.is_background) return ModelRebuildingError(model);
   if (entry.copy_as_of) {
     return BadRequestError("model", "is a copy as of a time, which does not change; delete it and make it anew");
   }
@@ -51,6 +51,9 @@ absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::BeginRebuild(
 
 absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::AddBuild(
     Entry& entry, const RebuildOptions& options) {
+  for (const std::shared_ptr<Build>& other : builds_) {
+    if (other->options.is_background) other->is_cancelled = true;
+  }
   std::vector<RowChange> changes;
   entry.build = std::make_shared<Build>();
   entry.build->generation = NewGeneration(changes);
@@ -124,45 +127,25 @@ absl::Status Projector::DropPrevious(absl::string_view model) {
   return parts_.views.ApplyRows({RegistryRow(entry)});
 }
 
-absl::StatusOr<std::vector<std::string>> Projector::CheckRows() const {
-  std::vector<std::string> differences;
-  std::vector<std::pair<std::string, uint64_t>> live;
-  std::unique_ptr<storage::ViewSnapshot> snapshot;
-  {
-    MutexLock lock(mu_);
-    for (const auto& [name, entry] : entries_) {
-      if (entry->live != 0) live.emplace_back(name, entry->live);
-    }
-    snapshot = parts_.views.Snapshot();
-  }
-  for (const auto& [name, generation] : live) {
-    SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
-                           snapshot->Get(CheckpointKey(generation)));
-    if (!text) continue;
-    SKALD_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Decode(*text));
-    SKALD_ASSIGN_OR_RETURN(const auto sum, HashRows(*snapshot, generation));
-    if (sum.first == checkpoint.rows && sum.second == checkpoint.hash) continue;
-    differences.push_back(absl::StrCat("read model '", name, "' has ", sum.first,
-                                       " rows that sum up to ", sum.second.ToHex(),
-                                       "; folding came to ", checkpoint.rows, " and ",
-                                       checkpoint.hash.ToHex(), ": rebuild it"));
-  }
-  return differences;
-}
-
 // ---- The builder's thread ----
 
 void Projector::RunBuilds() {
   while (true) {
     std::shared_ptr<Build> build;
+    std::string to_check;
     {
       MutexLock lock(mu_);
-      while (!stopping_ && builds_.empty() && garbage_.empty()) changed_.Wait(mu_);
+      while (!stopping_ && builds_.empty() && garbage_.empty() && to_check.empty()) {
+        to_check = NextToCheck();
+        if (to_check.empty()) changed_.WaitFor(mu_, std::chrono::microseconds(kSecond));
+      }
       if (stopping_) return;
       if (!builds_.empty()) build = builds_.front();
     }
     if (build != nullptr) {
       TakeBuild(build);
+    } else if (!to_check.empty()) {
+      BeginCheck(to_check);
     } else if (const absl::Status status = DeleteGarbage(); !status.ok()) {
       return Fail(status);
     }
@@ -263,7 +246,11 @@ void Projector::EndBuild(const std::shared_ptr<Build>& build,
     const bool is_stopped = !result.ok() && HasReason(result.status(), ErrorReason::kModelStopped);
     if (entry != nullptr) {
       entry->build = nullptr;
-      entry->last_build = {build->generation, result};
+      if (!build->options.is_background) {
+        entry->last_build = {build->generation, result};
+      } else if (!stopping_ && !build->is_cancelled) {
+        EndCheck(*entry, result);
+      }
     }
     // The process ends: the rebuild goes on where it was after the next start.
     const bool goes_on_later = stopping_ && !build->is_cancelled && !build->options.check_only;
@@ -271,6 +258,7 @@ void Projector::EndBuild(const std::shared_ptr<Build>& build,
       // Nothing else serves, so show how far it came, and why no further.
       entry->live = build->generation;
       entry->serving = build->model;
+      entry->SetStopped(build->pass->foldings().front().table->checkpoint());
       written = parts_.views.ApplyRows({RegistryRow(*entry)});
     } else if (!goes_on_later && (!result.ok() || build->options.check_only)) {
       garbage_.push_back(build->generation);
@@ -358,6 +346,7 @@ absl::Status Projector::SwapIn() {
       if (entry.previous != 0) garbage_.push_back(entry.previous);
       entry.previous = std::exchange(entry.live, build->generation);
       entry.serving = build->model;
+      entry.stopped.reset();
       entry.recent.clear();
       entry.recent_bytes = 0;
       entry.recent_from = cut;

@@ -38,6 +38,11 @@ uint64_t EventsBefore(const Cut& cut) {
   return events;
 }
 
+void Projector::Entry::SetStopped(const Checkpoint& checkpoint) {
+  stopped.reset();
+  if (checkpoint.stopped) stopped = {*checkpoint.stopped, EventsBefore(checkpoint.cut)};
+}
+
 absl::StatusOr<std::unique_ptr<Projector>> Projector::Open(
     const ProjectorOptions& options, ProjectorParts parts,
     std::vector<std::shared_ptr<const Model>> models) {
@@ -191,6 +196,7 @@ absl::Status Projector::LoadEntry(std::shared_ptr<const Model> model,
   if (live && live->version == model->version) {
     entry->live = registered.live;
     entry->serving = model;
+    entry->SetStopped(*live);
     floor_at_open_ = std::max(floor_at_open_, live->cut.time);
   } else if (registered.live != 0) {
     garbage_.push_back(registered.live);

@@ -185,7 +185,7 @@ class WatchingTest(harness.ServerCase):
         self.assertEqual(count.stdout.splitlines()[-1:], ["10,1"], count.stderr)
         self.assertEqual(self.skald("count", copy).stdout.split()[0], "10")
         again = self.skald("rebuild", "sagas", "--as-of", then)
-        self.assertEqual(again.returncode, 1)
+        self.assertEqual(again.returncode, 2)
         self.assertIn("is there already", again.stderr)
         self.assertEqual(self.skald("rebuild", copy, "--drop-previous").returncode, 0)
         self.assertIn("skald models", self.skald("rows", copy).stderr)

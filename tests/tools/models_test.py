@@ -87,6 +87,27 @@ class ModelsTest(unittest.TestCase):
                          ["alpha"])
         self.skald("verify")
 
+    def test_how_models_stand(self):
+        self.start()
+        states = {each["model"]: each for each in
+                  map(json.loads, self.skald("models", "status", "--json").stdout.splitlines())}
+        self.assertLessEqual({"sagas", "incidents", "definitions", "throughput", "attributes"}, set(states))
+        self.assertIsNone(states["sagas"]["stopped_by"])
+        self.assertEqual(self.skald("models", "status", "sagas").stdout.split()[:1], ["model"])
+        self.write("bad.yaml", "model: bad\nevents: [{types: [SagaStarted]}]\nkey: .sagaId\nreduce: error(\"no sum\")\n")
+        self.write("done.yaml", "document: {dsl: '1.0.3', namespace: test, name: done, version: '1.0.0'}\n"
+                                "do:\n  - done: {set: {done: true}}\n")
+        self.skald("models", "deploy", "bad.yaml")
+        self.skald("deploy", "done.yaml")
+        self.skald("start", "test/done", "--id", "s-1")
+        # All there is is told, and then that nothing more comes.
+        watched = self.skald("watch", "--model", "bad", "--json", exit_code=1)
+        self.assertIn("stands still", watched.stderr)
+        stopped = json.loads(self.skald("models", "status", "bad", "--json", exit_code=1).stdout)
+        self.assertIn("no sum", stopped["stopped_by"]["error"])
+        self.assertIn("stands still before", self.skald("models", "status", exit_code=1).stdout)
+        self.assertIn("no model 'none'", self.skald("models", "status", "none", exit_code=1).stderr)
+
     def test_mistakes_are_told_as_compilers_do(self):
         self.start()
         self.write("bad.yaml", "model: Bad\nevents: [{types: [SagaComplete]}]\nkey: $sage.id\nreduce: '.x'\n")

@@ -5,6 +5,7 @@
 #include "api/convert_diagnostic.h"
 #include "engine/projection/declared_model.h"
 #include "skald/v1/model_service.grpc.pb.h"
+#include "tools/skald/models_status.h"
 #include "tools/skald/render.h"
 #include "tools/skald/verbs.h"
 
@@ -180,6 +181,10 @@ int Run(Invocation& call) {
   const std::string& part = call.words()[0];
   const std::vector<std::string> rest(call.words().begin() + 1, call.words().end());
   if (part == "list") return rest.empty() ? List(call) : call.BadUsage("list takes no more words");
+  if (part == "status") {
+    return rest.size() > 1 ? call.BadUsage("status takes one name at most")
+                           : ShowModelStatus(call, rest.empty() ? "" : rest[0]);
+  }
   if (part == "show" || part == "drop") {
     if (rest.size() != 1) return call.BadUsage(absl::StrCat(part, " expects the name of a model"));
     if (part == "show") return Show(call, rest[0]);
@@ -187,7 +192,7 @@ int Run(Invocation& call) {
     return Drop(call, rest[0], reason);
   }
   if (part != "deploy" && part != "validate") {
-    return call.BadUsage("expects deploy, drop, list, show or validate");
+    return call.BadUsage("expects deploy, drop, list, show, status or validate");
   }
   if (rest.empty()) return call.BadUsage(absl::StrCat(part, " expects files"));
   int exit = kExitOk;
@@ -203,10 +208,12 @@ int Run(Invocation& call) {
 
 const Verb kModelsVerb = {
     "models", "declare read models, list, show or drop them",
-    "[list] | deploy FILE... | validate FILE... | show NAME | drop NAME --reason TEXT",
+    "[list] | status [NAME] | deploy FILE... | validate FILE... | show NAME | drop NAME --reason TEXT",
     "A declaration (YAML or JSON, docs/models.md) says which events count, which row each of them\n"
     "touches, and how the row changes; Skald keeps the table.\n\n"
     "list       what is declared, one a line\n"
+    "status     how each model stands, built-in ones too: rows, events behind, why it stands still,\n"
+    "           its rebuild, and what the last check in the background found\n"
     "deploy     check declarations and record them. The same text again changes nothing; another\n"
     "           text of the same name takes its place, and the model is built anew.\n"
     "validate   say everything that is wrong with declarations, without a server\n"

@@ -11,13 +11,9 @@
 #include "base/status_macros.h"
 #include "engine/projection/models/built_in.h"
 #include "engine/projection/projector.h"
-#include "engine/projection/table_keys.h"
 #include "engine/runtime/engine_impl.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "storage/commit_record.h"
-#include "storage/memory/memory_event_log.h"
-#include "storage/memory/memory_views.h"
 #include "tests/engine/partition/definitions_in_tests.h"
 #include "tests/support/engine_driver.h"
 #include "tests/support/status_matchers.h"
@@ -305,6 +301,9 @@ TEST_P(ProjectorTest, AModelStopsBeforeWhatItCannotFoldAndOthersGoOn) {
   OpenOptions stale = Fresh();
   stale.allow_stale = true;
   ASSERT_OK_AND_ASSIGN(const auto rows, models().Open("starts", stale));
+  // Nor is a watcher left to wait for what does not come.
+  EXPECT_TRUE(HasReason(models().DeltasSince("starts", rows->generation(), rows->cut()).status(),
+                        ErrorReason::kModelStopped));
   EXPECT_THAT(All(*rows).begin()->second, HasSubstr("\"count\":1"));
 
   // A better declaration is built beside it, and takes over.
@@ -495,125 +494,6 @@ TEST_P(ProjectorTest, ACopyThatWasCutShortGoesOnAfterARestart) {
 
 INSTANTIATE_TEST_SUITE_P(Stores, ProjectorTest, ::testing::Bool(),
                          [](const auto& test) { return test.param ? "RocksDb" : "Memory"; });
-
-// A log with one commit that has a flipped bit.
-class DamagedLog : public storage::MemoryEventLog {
- public:
-  using MemoryEventLog::MemoryEventLog;
-
-  void Damage(PartitionId partition, Position first) {
-    partition_ = partition;
-    first_ = first;
-  }
-  std::unique_ptr<storage::LogCursor> Read(PartitionId partition, Position from) const override {
-    auto cursor = MemoryEventLog::Read(partition, from);
-    if (partition != partition_ || first_ == Position(0)) return cursor;
-    return std::make_unique<Cursor>(std::move(cursor), first_);
-  }
-
- private:
-  class Cursor : public storage::LogCursor {
-   public:
-    Cursor(std::unique_ptr<LogCursor> cursor, Position damaged)
-        : cursor_(std::move(cursor)), damaged_(damaged) {}
-    bool Valid() const override { return cursor_->Valid(); }
-    Position first() const override { return cursor_->first(); }
-    absl::string_view record() const override {
-      if (first() != damaged_) return cursor_->record();
-      record_ = std::string(cursor_->record());
-      record_.back() = static_cast<char>(record_.back() ^ 1);
-      return record_;
-    }
-    void Next() override { cursor_->Next(); }
-    absl::Status status() const override { return cursor_->status(); }
-
-   private:
-    const std::unique_ptr<LogCursor> cursor_;
-    const Position damaged_;
-    mutable std::string record_;
-  };
-
-  PartitionId partition_;
-  Position first_;
-};
-
-// Goal: a damaged commit that only models need ends no process. Method: a saga goes on after a restart
-// that finds its first commit damaged: its row is whole, but models fold its state from the log.
-TEST(ProjectorDamageTest, ModelsStandStillOverADamagedCommitAndSagasGoOn) {
-  DamagedLog log({.partition_count = 1});
-  storage::MemoryViews views;
-  runtime::EngineOptions options;
-  options.partition_count = options.threads = 1;
-  options.free_bytes_soft = options.free_bytes_hard = 0;
-  options.broker.claim_window = 0;
-  std::atomic<int> fatal = 0;
-  const auto open = [&] {
-    return runtime::OpenEngine(options, {.clock = nullptr,
-                                         .fatal = [&](const absl::Status&) { ++fatal; },
-                                         .log = &log,
-                                         .views = &views});
-  };
-  const SagaKey saga{"test", "old"};
-  {
-    ASSERT_OK_AND_ASSIGN(const auto engine, open());
-    EngineDriver driver(*engine);
-    ASSERT_OK(driver.Deploy("document: { dsl: '1.0.3', namespace: test, name: works, version: '1.0.0' }\n"
-                            "do:\n  - work: { call: work }\n"));
-    ASSERT_OK(driver.Start(saga.saga_id, "works"));
-    ASSERT_OK(driver.Start("last", "works"));  // a start reads the last commit
-    ASSERT_OK(engine->models().Open("sagas", {.wait_until = After(engine->Now(), 10 * kSecond)}));
-    ASSERT_OK(engine->Shutdown());
-  }
-  const auto cursor = log.Read(PartitionId(0), Position(1));
-  for (; cursor->Valid(); cursor->Next()) {
-    ASSERT_OK_AND_ASSIGN(const storage::CommitView commit, storage::DecodeCommit(cursor->record()));
-    if (commit.header.saga_id() == saga.saga_id) break;
-  }
-  ASSERT_TRUE(cursor->Valid());
-  log.Damage(PartitionId(0), cursor->first());
-
-  ASSERT_OK_AND_ASSIGN(const auto engine, open());
-  const auto worker = InstantWorker::Join(*engine, {"work"});
-  ASSERT_OK_AND_ASSIGN(const saga::SagaView view, EngineDriver(*engine).Wait(saga));
-  EXPECT_EQ(view.status, saga::Status::kCompleted);
-  const absl::Status fresh =
-      engine->models().Open("sagas", {.wait_until = After(engine->Now(), 10 * kSecond)}).status();
-  EXPECT_TRUE(HasReason(fresh, ErrorReason::kLogCorrupt)) << fresh;
-  EXPECT_OK(engine->models().Open("sagas", {.allow_stale = true}));
-  EXPECT_OK(EngineDriver(*engine).Start("new", "works"));
-  worker->Leave();
-  EXPECT_OK(engine->Shutdown());
-  EXPECT_EQ(fatal, 0);
-}
-
-// Goal: rows that nothing names do not stay for ever. Method: what a crash within a deletion leaves.
-TEST(ProjectorLeftOverTest, RowsOfADeletionThatWasCutShortGo) {
-  storage::MemoryEventLog log({.partition_count = 1});
-  storage::MemoryViews views;
-  constexpr uint64_t kGone = 77;
-  ASSERT_OK(views.ApplyRows({{projection::CheckpointKey(kGone), "{}"},
-                             {projection::RowKey(kGone, "a"), "{}"},
-                             {projection::RowKey(kGone, "b"), "{}"}}));
-  runtime::EngineOptions options;
-  options.partition_count = options.threads = 1;
-  options.free_bytes_soft = options.free_bytes_hard = 0;
-  ASSERT_OK_AND_ASSIGN(const auto engine,
-                       runtime::OpenEngine(options, {.clock = nullptr,
-                                                     .fatal = nullptr,
-                                                     .log = &log,
-                                                     .views = &views}));
-  const Timestamp deadline = After(engine->Now(), 10 * kSecond);
-  const auto is_gone = [&] {
-    for (const std::string& key : {projection::CheckpointKey(kGone), projection::RowKey(kGone, "a"),
-                                   projection::RowKey(kGone, "b")}) {
-      if (views.Get(key)->has_value()) return false;
-    }
-    return true;
-  };
-  while (!is_gone() && engine->Now() < deadline) std::this_thread::yield();
-  EXPECT_TRUE(is_gone());
-  EXPECT_OK(engine->Shutdown());
-}
 
 }  // namespace
 }  // namespace skald::testing
