@@ -128,14 +128,15 @@ class CheckpointTest(harness.ServerCase):
         watch = subprocess.Popen([os.path.join(harness.OPTIONS.bin, "skald"), "audit", "watch", "--json", "--count", "3",
                                   "--key", self.path("key"), "--since", self.path("notes"),
                                   "--server", self.server.address], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(watch.kill)
         self.addCleanup(watch.stdout.close)
-        lines = []
-        while len(lines) < 3:
-            self.run_sagas(2)
-            if watch.poll() is not None:
-                break
-            lines.append(json.loads(watch.stdout.readline()))
-        self.assertEqual(watch.wait(timeout=20), 0)
+        # It is told of what is kept from when it is connected, which is not known here.
+        deadline = time.monotonic() + 60
+        while watch.poll() is None and time.monotonic() < deadline:
+            self.run_sagas(1)
+        self.assertEqual(watch.wait(timeout=1), 0)
+        lines = [json.loads(line) for line in watch.stdout]
+        self.assertEqual(len(lines), 3)
         self.assertTrue(all(each["continues"] is not None for each in lines), lines)
 
     def test_watch_complains_of_another_history(self):
@@ -174,9 +175,9 @@ class CheckpointTest(harness.ServerCase):
 
     def test_changes_while_it_runs_are_named(self):
         self.run_sagas(4)
-        # What partitions acknowledge each other is committed about a second later, and kept then.
-        time.sleep(1.5)
         self.until_kept()
+        # What partitions acknowledge each other is committed about a second later, and would be kept then.
+        self.restart("--checkpoint-interval", "0")
         whole, records = self.read(), self.records()
         at = len(records[0])
         for content, words in ((whole[:at + 3] + bytes([whole[at + 3] ^ 1]) + whole[at + 4:], f", byte {at} "),
@@ -192,12 +193,12 @@ class CheckpointTest(harness.ServerCase):
     def test_changes_while_it_is_stopped_are_named(self):
         self.run_sagas(4)
         self.until_kept()
+        self.api.close()
+        self.assertEqual(self.server.stop(), 0)
         whole, records = self.read(), self.records()
         for content in (whole[:200] + bytes([whole[200] ^ 1]) + whole[201:], b"".join(records[1:]), whole[:-20],
                         b"".join(records[:-1]), b""):
             with self.subTest(str(len(content))):
-                self.api.close()
-                self.assertEqual(self.server.stop(), 0)
                 self.change(content)
                 self.server.start()
                 self.api = self.connect(self.server)
@@ -206,8 +207,8 @@ class CheckpointTest(harness.ServerCase):
                 result = self.skald("audit", "checkpoints")
                 self.assertEqual(result.returncode, 1)
                 self.assertIn("audit_checkpoints, byte ", result.stderr)
-        self.api.close()
-        self.assertEqual(self.server.stop(), 0)
+                self.api.close()
+                self.assertEqual(self.server.stop(), 0)
         self.change(whole)
         self.server.start()
         self.api = self.connect(self.server)
@@ -239,8 +240,8 @@ class CheckpointTest(harness.ServerCase):
     def test_none_are_kept_when_switched_off(self):
         self.run_sagas(2)
         self.until_kept()
-        count = len(self.kept())
         self.restart("--checkpoint-interval", "0")
+        count = len(self.kept())
         self.run_sagas(5)
         self.skald("audit", "checkpoint")
         self.assertEqual(len(self.kept()), count)
