@@ -184,6 +184,8 @@ class Projector final : public ModelKeeper {
   absl::StatusOr<Cut> AwaitTurn(Build& build, uint64_t folded);
   absl::Status SwapIn();
   void EndBuild(const std::shared_ptr<Build>& build, absl::StatusOr<RebuildResult> result);
+  absl::Status SetEnded(const std::shared_ptr<Build>& build, absl::StatusOr<RebuildResult> result)
+      SKALD_REQUIRES(mu_);
   absl::Status DeleteGarbage();
 
   absl::StatusOr<std::shared_ptr<Build>> BeginRebuild(absl::string_view model,

@@ -237,46 +237,54 @@ void Projector::EndBuild(const std::shared_ptr<Build>& build,
   absl::Status written;
   {
     MutexLock lock(mu_);
-    builds_.erase(std::remove(builds_.begin(), builds_.end(), build), builds_.end());
-    if (swapping_ == build) swapping_ = nullptr;
-    const auto found = entries_.find(build->model->schema.name);
-    const bool is_entrys = found != entries_.end() && (found->second->build == build ||
-                                                       found->second->live == build->generation);
-    Entry* const entry = is_entrys ? found->second.get() : nullptr;
-    const bool is_stopped = !result.ok() && HasReason(result.status(), ErrorReason::kModelStopped);
-    if (entry != nullptr) {
-      entry->build = nullptr;
-      if (!build->options.is_background) {
-        entry->last_build = {build->generation, result};
-      } else if (!stopping_ && !build->is_cancelled) {
-        EndCheck(*entry, result);
-      }
-    }
-    // The process ends: the rebuild goes on where it was after the next start.
-    const bool goes_on_later = stopping_ && !build->is_cancelled && !build->options.check_only;
-    if (entry != nullptr && is_stopped && entry->live == 0) {
-      // Nothing else serves, so show how far it came, and why no further.
-      entry->live = build->generation;
-      entry->serving = build->model;
-      entry->SetStopped(build->pass->foldings().front().table->checkpoint());
-      written = parts_.views.ApplyRows({RegistryRow(*entry)});
-    } else if (!goes_on_later && (!result.ok() || build->options.check_only)) {
-      garbage_.push_back(build->generation);
-      // A copy that is not wanted any more leaves nothing.
-      if (entry != nullptr && entry->copy_as_of && build->is_cancelled) {
-        entry->is_gone = true;
-        has_gone_ = true;
-      }
-      if (entry != nullptr && entry->is_gone) {
-        written = parts_.views.ApplyRows({{RegistryKey(build->model->schema.name), std::nullopt}});
-      } else if (entry != nullptr) {
-        written = parts_.views.ApplyRows({RegistryRow(*entry)});
-      }
-    }
-    build->result = std::move(result);
-    changed_.NotifyAll();
+    written = SetEnded(build, std::move(result));
   }
   if (!written.ok()) Fail(written);
+}
+
+// Not OK: it has ended, but that could not be written.
+absl::Status Projector::SetEnded(const std::shared_ptr<Build>& build,
+                                 absl::StatusOr<RebuildResult> result) {
+  absl::Status written;
+  builds_.erase(std::remove(builds_.begin(), builds_.end(), build), builds_.end());
+  if (swapping_ == build) swapping_ = nullptr;
+  const auto found = entries_.find(build->model->schema.name);
+  const bool is_entrys = found != entries_.end() && (found->second->build == build ||
+                                                     found->second->live == build->generation);
+  Entry* const entry = is_entrys ? found->second.get() : nullptr;
+  const bool is_stopped = !result.ok() && HasReason(result.status(), ErrorReason::kModelStopped);
+  if (entry != nullptr) {
+    entry->build = nullptr;
+    if (!build->options.is_background) {
+      entry->last_build = {build->generation, result};
+    } else if (!stopping_ && !build->is_cancelled) {
+      EndCheck(*entry, result);
+    }
+  }
+  // The process ends: the rebuild goes on where it was after the next start.
+  const bool goes_on_later = stopping_ && !build->is_cancelled && !build->options.check_only;
+  if (entry != nullptr && is_stopped && entry->live == 0) {
+    // Nothing else serves, so show how far it came, and why no further.
+    entry->live = build->generation;
+    entry->serving = build->model;
+    entry->SetStopped(build->pass->foldings().front().table->checkpoint());
+    written = parts_.views.ApplyRows({RegistryRow(*entry)});
+  } else if (!goes_on_later && (!result.ok() || build->options.check_only)) {
+    garbage_.push_back(build->generation);
+    // A copy that is not wanted any more leaves nothing.
+    if (entry != nullptr && entry->copy_as_of && build->is_cancelled) {
+      entry->is_gone = true;
+      has_gone_ = true;
+    }
+    if (entry != nullptr && entry->is_gone) {
+      written = parts_.views.ApplyRows({{RegistryKey(build->model->schema.name), std::nullopt}});
+    } else if (entry != nullptr) {
+      written = parts_.views.ApplyRows({RegistryRow(*entry)});
+    }
+  }
+  build->result = std::move(result);
+  changed_.NotifyAll();
+  return written;
 }
 
 absl::Status Projector::DeleteGarbage() {
@@ -298,7 +306,6 @@ absl::Status Projector::DeleteGarbage() {
 absl::Status Projector::SwapIn() {
   std::shared_ptr<Build> build;
   Cut cut;
-  bool is_swapped = false;
   {
     MutexLock lock(mu_);
     if (swapping_ == nullptr) return absl::OkStatus();
@@ -337,34 +344,32 @@ absl::Status Projector::SwapIn() {
       result.previous_hash = live.table->checkpoint().hash.ToHex();
     }
   }
-  if (!build->options.check_only) {
-    MutexLock lock(mu_);
-    const auto found = entries_.find(build->model->schema.name);
-    is_swapped = !build->is_cancelled && found != entries_.end() && found->second->build == build;
-    if (is_swapped) {
-      Entry& entry = *found->second;
-      if (entry.previous != 0) garbage_.push_back(entry.previous);
-      entry.previous = std::exchange(entry.live, build->generation);
-      entry.serving = build->model;
-      entry.stopped.reset();
-      entry.recent.clear();
-      entry.recent_bytes = 0;
-      entry.recent_from = cut;
-      std::vector<Folding> foldings = pass_->TakeAll();
-      for (Folding& live : foldings) {
-        if (!is_served_by(live)) pass_->Add(std::move(live));
-      }
-      for (Folding& built : build->pass->TakeAll()) pass_->Add(std::move(built));
-      entry.build = nullptr;
-      SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows({RegistryRow(entry)}));
-    }
-  }
-  if (is_swapped || build->options.check_only) {
+  if (build->options.check_only) {
     EndBuild(build, std::move(result));
-  } else {
-    EndBuild(build, absl::CancelledError("the rebuild was given up"));
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  MutexLock lock(mu_);
+  const auto found = entries_.find(build->model->schema.name);
+  if (build->is_cancelled || found == entries_.end() || found->second->build != build) {
+    return SetEnded(build, absl::CancelledError("the rebuild was given up"));
+  }
+  Entry& entry = *found->second;
+  if (entry.previous != 0) garbage_.push_back(entry.previous);
+  entry.previous = std::exchange(entry.live, build->generation);
+  entry.serving = build->model;
+  entry.stopped.reset();
+  entry.recent.clear();
+  entry.recent_bytes = 0;
+  entry.recent_from = cut;
+  std::vector<Folding> foldings = pass_->TakeAll();
+  for (Folding& live : foldings) {
+    if (!is_served_by(live)) pass_->Add(std::move(live));
+  }
+  for (Folding& built : build->pass->TakeAll()) pass_->Add(std::move(built));
+  entry.build = nullptr;
+  SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows({RegistryRow(entry)}));
+  // Before anyone can see that it does not go on.
+  return SetEnded(build, std::move(result));
 }
 
 }  // namespace skald::projection

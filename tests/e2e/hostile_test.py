@@ -29,6 +29,9 @@ MIB = 1 << 20
 SEED = int(os.environ.get("SKALD_SEED", random.SystemRandom().randrange(2**32)))
 SECONDS = float(os.environ.get("SKALD_HOSTILE_SECONDS", "10"))
 TEXTS = int(os.environ.get("SKALD_HOSTILE_TEXTS", "10000"))
+# A sanitizer's build is no measure of speed: the flood takes all of the machine then, and a good client has to be
+# served nevertheless, within ten seconds.
+TIME_FACTOR = int(os.environ.get("SKALD_TIME_FACTOR", "1"))
 SLOW = 1.0      # seconds an answer may take
 DEADLINE = 10.0
 PATIENCE = 0.02  # with a stream that says nothing
@@ -380,7 +383,7 @@ class SlowConnectionsTest(HostileCase):
             thread.join()
         print(f"  p99 of a start and a read: {calm * 1000:.1f} ms alone, {stressed * 1000:.1f} ms among "
               f"{len(silent) + len(dribbled) + len(open_ended) + 2} bad connections", flush=True)
-        self.assertLess(stressed, 0.25 + 5 * calm)
+        self.assertLess(stressed, 0.25 * TIME_FACTOR + 5 * calm)
         self.assert_bounded(300 * MIB)
         for connection in (*silent, *dribbled, *open_ended, many, noisy):
             connection.close()

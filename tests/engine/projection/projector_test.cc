@@ -267,6 +267,23 @@ TEST_P(ProjectorTest, ARebuildIsSwappedInAndEqual) {
   worker->Leave();
 }
 
+// Whoever looks sees it go on, or how it ended: never neither.
+TEST_P(ProjectorTest, TheStatusKnowsARebuildAtAllTimes) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  ASSERT_OK(Call().Start("s1", "order"));
+  Read("sagas");
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_OK_AND_ASSIGN(const uint64_t generation, models().StartRebuild("sagas", {}));
+    ModelStatus status = StatusOf("sagas");
+    while (status.build) {
+      ASSERT_EQ(status.build->generation, generation);
+      status = StatusOf("sagas");
+    }
+    ASSERT_TRUE(status.last_build.has_value());
+    ASSERT_EQ(status.last_build->generation, generation) << "at the " << i << "th time";
+  }
+}
+
 TEST_P(ProjectorTest, ARebuildCanBePausedAndGivenUp) {
   ASSERT_OK(Call().Deploy(kOrder));
   ASSERT_OK(Call().Start("s1", "order"));
