@@ -1,6 +1,7 @@
 #include "api/start_stream.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,9 @@ namespace skald::api {
 namespace {
 
 constexpr int kFrameItemsMax = 1'000;
+// How often an item that waits for room is tried, and for how long it may wait.
+constexpr std::chrono::milliseconds kLookInterval(10);
+constexpr Micros kHoldMax = kSecond;
 // A frame of results stays under the 4 MiB that a client takes by default, with the last result.
 constexpr size_t kFrameBytes = 1 << 20;
 
@@ -66,39 +70,78 @@ void StartStream::OnReadDone(bool ok) {
     }
     if (take) outstanding_ += static_cast<size_t>(request_.items_size());
   }
-  if (take) {
-    for (const v1::StartSagasRequest::Item& item : request_.items()) StartItem(item);
-  }
+  if (take) return TakeItems();
   {
-    // Only now may the next read overwrite the request.
     MutexLock lock(mutex_);
     is_reading_ = false;
   }
   Advance();
 }
 
-void StartStream::StartItem(const v1::StartSagasRequest::Item& item) {
+void StartStream::TakeItems() {
+  {
+    MutexLock lock(mutex_);
+    if (is_finished_) return;
+    is_taking_ = true;
+  }
+  bool must_wait = false;
+  while (next_item_ < request_.items_size() && !must_wait) {
+    must_wait = !StartItem(request_.items(next_item_));
+    if (!must_wait) ++next_item_;
+  }
+  if (!must_wait) next_item_ = 0;
+  {
+    MutexLock lock(mutex_);
+    is_taking_ = false;
+    must_wait &= !is_broken_;
+    // Only now may the next read overwrite the request.
+    is_reading_ = must_wait;
+  }
+  if (must_wait) {
+    look_again_.emplace();
+    look_again_->Set(std::chrono::system_clock::now() + kLookInterval,
+                     [self = shared_from_this()](bool) { self->TakeItems(); });
+  }
+  Advance();
+}
+
+bool StartStream::StartItem(const v1::StartSagasRequest::Item& item) {
   const uint64_t item_id = item.item_id();
   CommandOr command = ToCommand(item.start(), actor_, Violations());
   if (!command.ok()) {
     AddError(item_id, command.status());
-    return;
+    return true;
   }
   const Micros wait = ToMicros(item.start().wait(), context_.options.wait_max);
-  const Timestamp deadline = std::min(After(context_.engine.Now(), wait), deadline_);
-  context_.engine.Submit(*std::move(command), [self = shared_from_this(), item_id, wait, deadline](
-                                                  absl::StatusOr<runtime::CommandReply> reply) {
-    if (!reply.ok()) {
-      self->AddError(item_id, reply.status());
-    } else if (wait > 0) {
-      self->WaitForItem(item_id, deadline, *std::move(reply));
-    } else {
-      Result result;
-      result.set_item_id(item_id);
-      SetStarted(*reply, *result.mutable_started());
-      self->AddResult(std::move(result));
-    }
-  });
+  const Timestamp now = context_.engine.Now();
+  const Timestamp deadline = std::min(After(now, wait), deadline_);
+  runtime::Engine::Done<runtime::CommandReply> done =
+      [self = shared_from_this(), item_id, wait,
+       deadline](absl::StatusOr<runtime::CommandReply> reply) {
+        if (!reply.ok()) {
+          self->AddError(item_id, reply.status());
+        } else if (wait > 0) {
+          self->WaitForItem(item_id, deadline, *std::move(reply));
+        } else {
+          Result result;
+          result.set_item_id(item_id);
+          SetStarted(*reply, *result.mutable_started());
+          self->AddResult(std::move(result));
+        }
+      };
+  if (!context_.engine.TrySubmit(*command, done)) {
+    if (!held_since_) held_since_ = now;
+    const bool may_wait = now < std::min(After(*held_since_, kHoldMax), deadline_) && !is_over();
+    if (may_wait) return false;
+    context_.engine.Submit(*std::move(command), std::move(done));
+  }
+  held_since_.reset();
+  return true;
+}
+
+bool StartStream::is_over() {
+  MutexLock lock(mutex_);
+  return is_ending_ || is_broken_;
 }
 
 void StartStream::WaitForItem(uint64_t item_id, Timestamp deadline, runtime::CommandReply reply) {
@@ -200,7 +243,7 @@ void StartStream::Advance() {
     {
       MutexLock lock(mutex_);
       if (is_finished_) return;
-      const bool is_idle = !is_writing_ && !is_starting_read_;
+      const bool is_idle = !is_writing_ && !is_starting_read_ && !is_taking_;
       const bool is_complete = outstanding_ == 0 && (is_ending_ || reads_done_);
       if (is_idle && (is_broken_ || is_complete)) {
         is_finished_ = true;

@@ -6,12 +6,18 @@
 // may be many and large, are let go and fetched again when there is room. Results that become ready
 // while a write is under way go into the next frames together.
 //
+// Under overload a stream is slowed rather than refused: an item that finds no room in its partition
+// waits for it, for up to a second, and what follows it in the stream waits with it.
+//
 // Keeps itself alive until OnDone; the engine's callbacks share it and may come later.
 #pragma once
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
+
+#include <grpcpp/alarm.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
@@ -45,8 +51,11 @@ class StartStream final
   void OnCancel() override;
   void OnDone() override;
 
-  // The life of an item: submitted, perhaps waited for, answered.
-  void StartItem(const v1::StartSagasRequest::Item& item);
+  // Submits the items of the request that are left. When one has to wait, goes on later by itself;
+  // when all are, the stream may be read again.
+  void TakeItems();
+  // The life of an item: submitted, perhaps waited for, answered. False: it has to wait for room.
+  bool StartItem(const v1::StartSagasRequest::Item& item);
   void WaitForItem(uint64_t item_id, Timestamp deadline, runtime::CommandReply reply);
   void FinishWait(uint64_t item_id, runtime::CommandReply reply,
                   const absl::StatusOr<saga::SagaView>& view);
@@ -57,6 +66,7 @@ class StartStream final
 
   // Does what there is to do next: read, write or finish. The only place that starts any of them.
   void Advance();
+  bool is_over();  // or about to be
   size_t held_bytes() const SKALD_REQUIRES(mutex_) { return pending_bytes_ + writing_bytes_; }
   void CancelWaits(bool tell_client);
 
@@ -69,6 +79,12 @@ class StartStream final
   // Owned by gRPC while a read or a write is under way.
   v1::StartSagasRequest request_;
   v1::StartSagasResponse writing_;
+
+  // Of TakeItems, which is entered by one thread at a time: the item that is next, since when it has
+  // waited for room, and what looks again.
+  int next_item_ = 0;
+  std::optional<Timestamp> held_since_;
+  std::optional<grpc::Alarm> look_again_;  // a new one each time: it is set while the last one runs
 
   struct Frame {
     v1::StartSagasResponse results;
@@ -92,6 +108,8 @@ class StartStream final
   bool is_reading_ SKALD_GUARDED_BY(mutex_) = false;
   // Between deciding to read and having told gRPC: the stream must not finish in between.
   bool is_starting_read_ SKALD_GUARDED_BY(mutex_) = false;
+  // TakeItems runs: neither then.
+  bool is_taking_ SKALD_GUARDED_BY(mutex_) = false;
   bool is_writing_ SKALD_GUARDED_BY(mutex_) = false;
   bool reads_done_ SKALD_GUARDED_BY(mutex_) = false;
   // How the stream ends, once that is known: after the results that are due, or at once.

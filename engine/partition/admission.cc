@@ -1,6 +1,7 @@
 #include "engine/partition/admission.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "base/errors.h"
@@ -14,10 +15,12 @@ constexpr size_t kRequestBytes = 512;
 // A refused caller comes back when a few batches have gone through.
 constexpr Micros kRetryAfter = 50 * kMillisecond;
 // The room for new sagas: at least one in so many of the most, however long the wait; by how much
-// it grows while the wait is short; and how often it changes. From least to most takes a second.
-constexpr size_t kLeastPart = 32;
-constexpr size_t kGrowthPart = 64;
-constexpr Micros kAdjustInterval = 20 * kMillisecond;
+// it grows while the wait is short; and how often it changes. From least to most takes two seconds.
+constexpr size_t kLeastPart = 128;
+constexpr size_t kGrowthPart = 16;
+constexpr Micros kAdjustInterval = 100 * kMillisecond;
+// Calls have so many times the room of streams, so that what floods a stream delays calls at most.
+constexpr size_t kCallsMore = 4;
 
 }  // namespace
 
@@ -64,14 +67,21 @@ void Admission::Leave(size_t bytes) {
   bytes_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
-absl::StatusOr<Ticket> Admission::Enter(const saga::Command& command) {
+absl::StatusOr<Ticket> Admission::Enter(const saga::Command& command, Caller caller) {
   const bool starts = std::holds_alternative<saga::StartSaga>(command.request);
   SKALD_RETURN_IF_ERROR(CheckDisk(starts ? DiskSpace::kPlenty : DiskSpace::kLow));
-  if (starts && under_way() >= start_room_.load(std::memory_order_relaxed)) {
+  if (starts && under_way() >= StartRoom(caller)) {
     return PartitionOverloadedError(partition_, kRetryAfter);
   }
   const bool answers = std::holds_alternative<saga::AnswerTask>(command.request);
   return Take(CommandBytes(command), answers ? 2 : 1);
+}
+
+size_t Admission::StartRoom(Caller caller) const {
+  const size_t room = start_room_.load(std::memory_order_relaxed);
+  const size_t most = limits_.commands_max;
+  if (caller == Caller::kCall) return std::min(kCallsMore * room, most);
+  return std::min(room, most - most / kCallsMore);
 }
 
 absl::StatusOr<Ticket> Admission::EnterDeploy(size_t bytes) {
@@ -83,14 +93,17 @@ absl::StatusOr<Ticket> Admission::EnterRead() { return Take(kRequestBytes, 1); }
 
 // Grows steadily and shrinks by a part, as windows do that share a line fairly.
 void Admission::SetDelay(Micros delay, Timestamp now) {
+  delays_ += delay;
+  ++delay_count_;
+  if (now < After(adjusted_, kAdjustInterval)) return;
+  adjusted_ = now;
+  const Micros mean = std::exchange(delays_, 0) / std::exchange(delay_count_, 0);
   const size_t most = limits_.commands_max;
   const size_t room = start_room_.load(std::memory_order_relaxed);
-  const bool is_long = delay > limits_.start_delay_max;
-  if ((!is_long && room == most) || now < After(adjusted_, kAdjustInterval)) return;
-  adjusted_ = now;
-  const size_t wanted = is_long ? std::max(room * 3 / 4, std::max<size_t>(most / kLeastPart, 1))
-                                : std::min(room + std::max<size_t>(most / kGrowthPart, 1), most);
-  start_room_.store(wanted, std::memory_order_relaxed);
+  const size_t wanted = mean > limits_.start_delay_max
+                            ? std::max(room / 2, std::max<size_t>(most / kLeastPart, 1))
+                            : std::min(room + std::max<size_t>(most / kGrowthPart, 1), most);
+  if (wanted != room) start_room_.store(wanted, std::memory_order_relaxed);
 }
 
 void Admission::SetFreeBytes(uint64_t bytes) {

@@ -50,11 +50,17 @@ enum class DiskSpace : uint8_t {
 
 struct AdmissionLimits {
   size_t commands_max = 4'096;
-  // While a request has waited longer than this, new sagas get less and less of that room.
-  Micros start_delay_max = 200 * kMillisecond;
+  // While requests wait longer than this, new sagas get less and less of that room.
+  Micros start_delay_max = 50 * kMillisecond;
   size_t bytes_max = 64 << 20;
   uint64_t free_bytes_soft = 0;
   uint64_t free_bytes_hard = 0;
+};
+
+// Who asks to be let in.
+enum class Caller : uint8_t {
+  kCall,
+  kStream,  // with one of many, which can wait: leaves a part of the room to calls
 };
 
 class Admission {
@@ -68,13 +74,14 @@ class Admission {
   // it. Workers' answers may take twice the room: they are what makes room. New sagas make work for
   // later, and have as much room as leaves the wait short: else those that are begun would wait
   // behind those that begin, and the more came the fewer would end.
-  absl::StatusOr<Ticket> Enter(const saga::Command& command);
+  absl::StatusOr<Ticket> Enter(const saga::Command& command, Caller caller = Caller::kCall);
   // Lets a definition in.
   absl::StatusOr<Ticket> EnterDeploy(size_t bytes);
   // Lets a read in.
   absl::StatusOr<Ticket> EnterRead();
 
-  // Tells how long the oldest request under way has waited. By one thread at a time.
+  // Tells how long the oldest request under way has waited. By one thread at a time. The mean of
+  // what it is told in a tenth of a second counts: answers come in waves.
   void SetDelay(Micros delay, Timestamp now);
   // Tells how much of the log's device is free.
   void SetFreeBytes(uint64_t bytes);
@@ -84,16 +91,20 @@ class Admission {
 
  private:
   friend class Ticket;
+  size_t StartRoom(Caller caller) const;
   absl::StatusOr<Ticket> Take(size_t bytes, size_t room);
   absl::Status CheckDisk(DiskSpace worst) const;
   void Leave(size_t bytes);
 
   const PartitionId partition_;
   const AdmissionLimits limits_;
-  Timestamp adjusted_;  // of the thread that tells the delay
+  // Of the thread that tells the delay: since when it was told what.
+  Timestamp adjusted_;
+  Micros delays_ = 0;
+  int64_t delay_count_ = 0;
   std::atomic<size_t> commands_ = 0;
   std::atomic<size_t> bytes_ = 0;
-  std::atomic<size_t> start_room_;  // requests under way before new sagas are refused
+  std::atomic<size_t> start_room_;  // requests under way before streams' new sagas wait
   std::atomic<uint64_t> free_bytes_ = ~uint64_t{0};
   std::atomic<DiskSpace> disk_space_ = DiskSpace::kPlenty;
 };

@@ -176,6 +176,9 @@ class Engine {
 
   // Decides a command. For StartSaga an empty saga id is derived from the request id or made up.
   virtual void Submit(saga::Command command, Done<CommandReply> done) = 0;
+  // As Submit, for one of many commands that can wait. False: there is no room for it beside others'
+  // now, and nothing was done, but that an empty saga id may have been filled in.
+  virtual bool TrySubmit(saga::Command& command, Done<CommandReply>& done) = 0;
 
   // Compiles and deploys a definition to every partition. The same text again is fine; another text
   // of the same version is not.

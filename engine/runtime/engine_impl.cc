@@ -260,9 +260,22 @@ absl::Status EngineImpl::CheckServing(PartitionId partition) const {
 }
 
 void EngineImpl::Submit(saga::Command command, Done<CommandReply> done) {
+  SubmitFor(partition::Caller::kCall, command, done);
+}
+
+bool EngineImpl::TrySubmit(saga::Command& command, Done<CommandReply>& done) {
+  return SubmitFor(partition::Caller::kStream, command, done);
+}
+
+bool EngineImpl::SubmitFor(partition::Caller caller, saga::Command& command,
+                           Done<CommandReply>& done) {
+  const auto refuse = [&done](absl::Status status) {
+    std::move(done)(std::move(status));
+    return true;
+  };
   if (command.saga.saga_id.empty()) {
     if (!std::holds_alternative<saga::StartSaga>(command.request)) {
-      return std::move(done)(BadRequestError("saga_id", "is missing"));
+      return refuse(BadRequestError("saga_id", "is missing"));
     }
     // From the request's id, so that a repetition meets the same saga; else unique.
     const std::string& request_id = command.request_id;
@@ -272,14 +285,19 @@ void EngineImpl::Submit(saga::Command command, Done<CommandReply> done) {
                                                   : XXH3_128bits(named.data(), named.size()));
   }
   const PartitionId id = PartitionOf(command.saga);
-  if (absl::Status status = CheckServing(id); !status.ok()) return std::move(done)(status);
+  if (absl::Status status = CheckServing(id); !status.ok()) return refuse(std::move(status));
   partition::Partition& partition = *partitions_[id.value()];
-  absl::StatusOr<partition::Ticket> ticket = partition.admission().Enter(command);
-  if (!ticket.ok()) return std::move(done)(ticket.status());
+  absl::StatusOr<partition::Ticket> ticket = partition.admission().Enter(command, caller);
+  if (!ticket.ok()) {
+    const bool may_wait = caller == partition::Caller::kStream &&
+                          HasReason(ticket.status(), ErrorReason::kPartitionOverloaded);
+    return may_wait ? false : refuse(ticket.status());
+  }
   ThreadOf(id).Submit({.partition = &partition,
                        .command = std::move(command),
                        .ticket = *std::move(ticket),
                        .done = std::move(done)});
+  return true;
 }
 
 // The engine's own commands pass the door always: they make room.

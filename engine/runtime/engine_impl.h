@@ -53,6 +53,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   absl::Status Start();
 
   void Submit(saga::Command command, Done<CommandReply> done) override;
+  bool TrySubmit(saga::Command& command, Done<CommandReply>& done) override;
   void Deploy(std::string text, std::string actor, Done<DeployReply> done) override;
   absl::StatusOr<DefinitionInfo> GetDefinition(absl::string_view namespace_name,
                                                absl::string_view name,
@@ -134,6 +135,8 @@ class EngineImpl final : public Engine, private partition::Outlet {
   PartitionThread& ThreadOf(PartitionId partition) {
     return *threads_[partition.value() % threads_.size()];
   }
+  // False: a stream's, and there is no room.
+  bool SubmitFor(partition::Caller caller, saga::Command& command, Done<CommandReply>& done);
   void SubmitInternal(saga::Command command);
   void FinishDeploy(DeployReply reply, const definition::Program& program,
                     absl::StatusOr<partition::Deployment> deployment, Done<DeployReply>& done);

@@ -158,6 +158,15 @@ void FakeEngine::Changed() {
   changed_.NotifyAll();
 }
 
+bool FakeEngine::TrySubmit(saga::Command& command, Done<runtime::CommandReply>& done) {
+  if (refused_tries.fetch_sub(1) > 0) {
+    Changed();
+    return false;
+  }
+  Submit(std::move(command), std::move(done));
+  return true;
+}
+
 void FakeEngine::Submit(saga::Command command, Done<runtime::CommandReply> done) {
   absl::StatusOr<runtime::CommandReply> reply = decide(command);
   bool is_held = false;

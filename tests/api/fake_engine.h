@@ -2,6 +2,7 @@
 // keeps a log in memory, and has a real broker. Everything can be waited for.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -44,6 +45,8 @@ class FakeEngine final : public runtime::Engine {
   std::function<absl::StatusOr<runtime::VerifyReport>(
       std::function<bool(const runtime::VerifyReport&)>)>
       verify;
+  // How many commands of streams find no room before the next does.
+  std::atomic<int> refused_tries = 0;
   // Answers to commands wait for ReleaseReplies.
   void HoldReplies();
   void ReleaseReplies();
@@ -67,6 +70,7 @@ class FakeEngine final : public runtime::Engine {
   // ---- runtime::Engine ----
 
   void Submit(saga::Command command, Done<runtime::CommandReply> done) override;
+  bool TrySubmit(saga::Command& command, Done<runtime::CommandReply>& done) override;
   void Deploy(std::string text, std::string actor, Done<runtime::DeployReply> done) override;
   void DeployModel(std::string text, std::string actor,
                    Done<runtime::DeployModelReply> done) override;

@@ -10,6 +10,8 @@
 namespace skald::api {
 namespace {
 
+constexpr int kAlways = 1'000'000;
+
 using Stream = grpc::ClientReaderWriter<v1::StartSagasRequest, v1::StartSagasResponse>;
 
 void AddItem(v1::StartSagasRequest& frame, uint64_t item_id, const std::string& saga_id) {
@@ -169,6 +171,67 @@ TEST_F(StartStreamTest, CancellationStopsWaits) {
   context_.TryCancel();
   EXPECT_TRUE(engine_.WaitUntil([this] { return engine_.stopped_waits() == 1; }));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+// Overload slows a stream rather than refuse what comes on it.
+TEST_F(StartStreamTest, AnItemWaitsForRoomAndWhatFollowsWaitsWithIt) {
+  engine_.refused_tries = 5;
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  ASSERT_TRUE(stream->Write(Frame(0, 3)));
+  ASSERT_TRUE(stream->Write(Frame(3, 3)));
+  stream->WritesDone();
+  int started = 0;
+  v1::StartSagasResponse frame;
+  while (stream->Read(&frame)) {
+    for (const auto& result : frame.results()) started += result.has_started() ? 1 : 0;
+  }
+  EXPECT_EQ(started, 6);
+  EXPECT_TRUE(stream->Finish().ok());
+  std::vector<std::string> order;
+  for (const saga::Command& command : engine_.commands()) order.push_back(command.saga.saga_id);
+  EXPECT_THAT(order, testing::ElementsAre("order-0", "order-1", "order-2", "order-3", "order-4",
+                                          "order-5"));
+}
+
+TEST_F(StartStreamTest, AnItemThatFindsNoRoomForASecondIsRefused) {
+  engine_.refused_tries = kAlways;
+  engine_.decide = [](const saga::Command&) -> absl::StatusOr<runtime::CommandReply> {
+    return PartitionOverloadedError(PartitionId(1), 50 * kMillisecond);
+  };
+  const Timestamp begun = engine_.Now();
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  ASSERT_TRUE(stream->Write(Frame(0, 1)));
+  v1::StartSagasResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(ReasonOf(response.results(0).error()), "PARTITION_OVERLOADED");
+  EXPECT_GE(engine_.Now().value() - begun.value(), kSecond);
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(StartStreamTest, AClientThatGoesWhileAnItemWaitsLeavesNothing) {
+  engine_.refused_tries = kAlways;
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  ASSERT_TRUE(stream->Write(Frame(0, 2)));
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.refused_tries < kAlways; }));
+  context_.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  server_->Shutdown(10 * kSecond);  // waits for calls
+  EXPECT_THAT(engine_.commands(), testing::IsEmpty());
+}
+
+TEST_F(StartStreamTest, AStoppingServerTakesWhatWaitsToTheEngineAtOnce) {
+  engine_.refused_tries = kAlways;
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  ASSERT_TRUE(stream->Write(Frame(0, 2)));
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.refused_tries < kAlways; }));
+  std::thread stopper([this] { server_->Shutdown(10 * kSecond); });
+  int answered = 0;
+  v1::StartSagasResponse response;
+  while (stream->Read(&response)) answered += response.results_size();
+  EXPECT_EQ(answered, 2);
+  EXPECT_THAT(stream->Finish(), EndsWith(grpc::StatusCode::UNAVAILABLE, "PARTITION_NOT_SERVING"));
+  stopper.join();
 }
 
 TEST_F(StartStreamTest, TooManyItemsInAFrame) {

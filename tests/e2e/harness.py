@@ -56,8 +56,6 @@ def until(condition, what, timeout=20):
 class Case(unittest.TestCase):
     """Has a folder of its own, and the command line."""
 
-    overload_seconds = 0  # for which a good client may be refused at the end of a test that floods the server
-
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="skald-e2e-")
         self.addCleanup(folder.cleanup)
@@ -111,17 +109,6 @@ class Case(unittest.TestCase):
     def start(self, api, definition="good", **fields):
         return api.sagas.StartSaga(self.start_request(api, definition, **fields), timeout=CALL_TIMEOUT)
 
-    def start_taken(self, api, request, seconds):
-        """As a good client does: come again while the server says that it is overloaded, which may be for `seconds`."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                return api.sagas.StartSaga(request, timeout=CALL_TIMEOUT)
-            except grpc.RpcError as error:
-                if error.code() != grpc.StatusCode.RESOURCE_EXHAUSTED or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.05)
-
     def saga(self, api, saga_id):
         request = api.saga_service.GetSagaRequest(namespace=NAMESPACE, saga_id=saga_id)
         return api.sagas.GetSaga(request, timeout=CALL_TIMEOUT).saga
@@ -155,7 +142,7 @@ class Case(unittest.TestCase):
         """A good saga runs to its end, and all state is what the log says."""
         request = self.start_request(api, input=b'"anyone"')
         request.wait.seconds = 20
-        saga = self.start_taken(api, request, self.overload_seconds).saga
+        saga = api.sagas.StartSaga(request, timeout=CALL_TIMEOUT).saga
         self.assertEqual(saga.status, api.saga.SAGA_STATUS_COMPLETED)
         self.assertEqual(json.loads(saga.output), {"hello": "anyone"})
         report = self.verify(api)

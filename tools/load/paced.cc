@@ -15,7 +15,8 @@ namespace skald::tools::load {
 
 namespace {
 
-constexpr absl::Duration kTick = absl::Milliseconds(1);
+// What is due within a tick goes in one frame, as a client under load would send it.
+constexpr absl::Duration kTick = absl::Milliseconds(10);
 constexpr absl::Duration kHold = absl::Seconds(1);
 constexpr absl::Duration kGrace = absl::Seconds(2);
 constexpr uint64_t kFrameItemsMax = 500;

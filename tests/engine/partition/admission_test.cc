@@ -62,43 +62,76 @@ TEST(AdmissionTest, AnswersHaveTwiceTheRoom) {
   EXPECT_FALSE(admission.Enter(answer).ok());
 }
 
-TEST(AdmissionTest, NewSagasGetLessRoomWhileTheWaitIsLong) {
-  Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
+saga::Command Start() {
   saga::Command start = Small();
   start.request = saga::StartSaga{};
+  return start;
+}
+
+// Tells of the same delay, again and again.
+class Clock {
+ public:
+  void Tell(Admission& admission, Micros delay, int tenths) {
+    for (int i = 0; i < 5 * tenths; ++i) {
+      admission.SetDelay(delay, now_);
+      now_ = After(now_, 20 * kMillisecond);
+    }
+  }
+
+ private:
+  Timestamp now_{kSecond};
+};
+
+TEST(AdmissionTest, NewSagasGetLessRoomWhileTheWaitIsLong) {
+  Admission admission(PartitionId(0), {.commands_max = 256, .start_delay_max = 200});
   std::vector<Ticket> under_way;
-  for (int i = 0; i < 4; ++i) under_way.push_back(*admission.Enter(start));
-  Timestamp now(kSecond);
-  for (int i = 0; i < 100; ++i) {
-    admission.SetDelay(201, now);
-    now = After(now, 20 * kMillisecond);
-  }
-  EXPECT_TRUE(HasReason(admission.Enter(start).status(), ErrorReason::kPartitionOverloaded));
+  for (int i = 0; i < 8; ++i) under_way.push_back(*admission.Enter(Start()));
+  Clock clock;
+  clock.Tell(admission, 201, 10);
+  EXPECT_TRUE(HasReason(admission.Enter(Start()).status(), ErrorReason::kPartitionOverloaded));
   EXPECT_OK(admission.Enter(Small())) << "sagas that are begun go on";
+  under_way.resize(7);
+  EXPECT_OK(admission.Enter(Start())) << "a few calls are let in however long the wait";
+  EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
   under_way.resize(1);
-  EXPECT_OK(admission.Enter(start)) << "a few are let in however long the wait";
-  for (int i = 0; i < 2; ++i) {
-    admission.SetDelay(200, now);
-    now = After(now, 20 * kMillisecond);
-  }
-  for (int i = 0; i < 3; ++i) under_way.push_back(*admission.Enter(start));
-  EXPECT_FALSE(admission.Enter(start).ok()) << "the room grows little by little";
-  for (int i = 0; i < 100; ++i) {
-    admission.SetDelay(0, now);
-    now = After(now, 20 * kMillisecond);
-  }
-  while (under_way.size() < 64) under_way.push_back(*admission.Enter(start));
-  EXPECT_FALSE(admission.Enter(start).ok());
+  EXPECT_OK(admission.Enter(Start(), Caller::kStream)) << "and fewer of streams";
+  clock.Tell(admission, 200, 1);
+  for (int i = 0; i < 17; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+  EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok()) << "it grows little by little";
+  clock.Tell(admission, 0, 20);
+  while (under_way.size() < 256) under_way.push_back(*admission.Enter(Start()));
+  EXPECT_FALSE(admission.Enter(Start()).ok());
 }
 
 TEST(AdmissionTest, OneLongWaitChangesLittle) {
   Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
-  saga::Command start = Small();
-  start.request = saga::StartSaga{};
   for (int i = 0; i < 100; ++i) admission.SetDelay(1'000, Timestamp(kSecond + i));
   std::vector<Ticket> under_way;
-  for (int i = 0; i < 48; ++i) under_way.push_back(*admission.Enter(start));
-  EXPECT_FALSE(admission.Enter(start).ok());
+  for (int i = 0; i < 32; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+  EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
+}
+
+TEST(AdmissionTest, TheMeanWaitCounts) {
+  Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
+  // Waves, long and none by turns.
+  for (int i = 0; i < 100; ++i) {
+    admission.SetDelay(i % 2 == 0 ? 300 : 0, Timestamp(kSecond + i * 20 * kMillisecond));
+  }
+  std::vector<Ticket> under_way;
+  for (int i = 0; i < 48; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+}
+
+TEST(AdmissionTest, StreamsLeaveRoomToCalls) {
+  Admission admission(PartitionId(0), {.commands_max = 64});
+  std::vector<Ticket> under_way;
+  for (int i = 0; i < 48; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+  EXPECT_TRUE(HasReason(admission.Enter(Start(), Caller::kStream).status(),
+                        ErrorReason::kPartitionOverloaded));
+  for (int i = 0; i < 16; ++i) under_way.push_back(*admission.Enter(Start()));
+  EXPECT_FALSE(admission.Enter(Start()).ok());
+  // One at a time goes in however small the room.
+  Admission narrow(PartitionId(0), {.commands_max = 1});
+  EXPECT_OK(narrow.Enter(Start(), Caller::kStream));
 }
 
 }  // namespace
