@@ -119,6 +119,14 @@ absl::StatusOr<std::vector<SigningKey>> ReadKeyFile(const std::string& path) {
   return keys;
 }
 
+absl::StatusOr<std::vector<SigningKey>> ReadMadeKeyFile(const std::string& path) {
+  absl::StatusOr<std::vector<SigningKey>> keys = ReadKeyFile(path);
+  if (!absl::IsNotFound(keys.status())) return keys;
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ", which holds the signing keys, is gone: put it back from a backup; the ",
+                   "next start without it makes a new key"));
+}
+
 absl::StatusOr<std::vector<SigningKey>> RotateKeyFile(const std::string& path) {
   SKALD_ASSIGN_OR_RETURN(const std::vector<SigningKey> keys, ReadKeyFile(path));
   std::vector<SigningKey> rotated{SigningKey::Generate(keys.front().verifier().name()),

@@ -26,6 +26,8 @@ absl::Status EnsureKeyFile(const std::string& path, const std::string& store_nam
 // The keys, the present one first. NOT_FOUND when there is no file. FAILED_PRECONDITION when others
 // than its owner may read it, or it is not a key file. UNAVAILABLE when it cannot be read.
 absl::StatusOr<std::vector<SigningKey>> ReadKeyFile(const std::string& path);
+// As ReadKeyFile, for a file that has been there: FAILED_PRECONDITION when it is gone.
+absl::StatusOr<std::vector<SigningKey>> ReadMadeKeyFile(const std::string& path);
 
 // Puts a new key before the present one and forgets the one that was before that. Returns the new
 // keys. Errors as ReadKeyFile, and UNAVAILABLE when it cannot be written.

@@ -145,8 +145,8 @@ void EngineImpl::MakeAuditor() {
     std::fprintf(stderr, "skald: the rotation of the audit key cannot be finished: %s\n",
                  std::string(finished.message()).c_str());
   }
-  auditor_ =
-      std::make_unique<audit::Auditor>(*log_, *views_, [path] { return audit::ReadKeyFile(path); });
+  auditor_ = std::make_unique<audit::Auditor>(*log_, *views_,
+                                              [path] { return audit::ReadMadeKeyFile(path); });
 }
 
 absl::Status EngineImpl::OpenJournal() {

@@ -101,7 +101,7 @@ absl::StatusOr<KeyRotation> EngineImpl::RotateAuditKey(std::string reason, std::
   const std::string path = audit::KeyFilePath(options_.data_dir);
   MutexLock lock(rotation_mu_);
   SKALD_RETURN_IF_ERROR(FinishKeyRotation());
-  SKALD_ASSIGN_OR_RETURN(const std::vector<audit::SigningKey> keys, audit::ReadKeyFile(path));
+  SKALD_ASSIGN_OR_RETURN(const std::vector<audit::SigningKey> keys, audit::ReadMadeKeyFile(path));
   SKALD_ASSIGN_OR_RETURN(const audit::SigningKey next, audit::PrepareKey(path));
   partition::RecordKeyRotation record{.old_key_id = KeyId(keys.front()),
                                       .new_key_id = KeyId(next),

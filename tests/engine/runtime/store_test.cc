@@ -191,6 +191,15 @@ TEST_P(KeyRotationTest, AKeyFileThatCannotBeUsedIsNotReplaced) {
   EXPECT_THAT(Recorded(), IsEmpty());
 }
 
+TEST_P(KeyRotationTest, AKeyFileThatIsGoneIsToldAsThat) {
+  std::filesystem::remove(Path());
+  const absl::Status gone = engine_->auditor().GetKeys().status();
+  EXPECT_THAT(gone, StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(std::string(gone.message()), ::testing::HasSubstr("put it back from a backup"));
+  EXPECT_THAT(engine_->RotateAuditKey("yearly", "ann"),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
 INSTANTIATE_TEST_SUITE_P(Disk, KeyRotationTest, ::testing::Values(true));
 
 TEST(KeyRotationInMemoryTest, IsRefused) {
