@@ -100,7 +100,10 @@ void StartStream::TakeItems() {
   if (must_wait) {
     look_again_.emplace();
     look_again_->Set(std::chrono::system_clock::now() + kLookInterval,
-                     [self = shared_from_this()](bool) { self->TakeItems(); });
+                     [weak = weak_from_this()](bool) {
+                       // The alarm keeps this when it has fired: it must not keep the stream.
+                       if (const auto self = weak.lock()) self->TakeItems();
+                     });
   }
   Advance();
 }

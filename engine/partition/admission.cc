@@ -21,11 +21,14 @@ constexpr size_t kGrowthPart = 16;
 constexpr Micros kAdjustInterval = 100 * kMillisecond;
 // Calls have so many times the room of streams, so that what floods a stream delays calls at most.
 constexpr size_t kCallsMore = 4;
+// Quarters of the limits.
+constexpr size_t kAll = 4;
+constexpr size_t kStreams = 3;
 
 }  // namespace
 
 Ticket::~Ticket() {
-  if (admission_ != nullptr) admission_->Leave(bytes_);
+  if (admission_ != nullptr) admission_->Leave(bytes_, is_streams_);
 }
 
 size_t CommandBytes(const saga::Command& command) {
@@ -50,46 +53,48 @@ absl::Status Admission::CheckDisk(DiskSpace worst) const {
   return DiskSpaceLowError(free_bytes_.load(std::memory_order_relaxed), floor);
 }
 
-absl::StatusOr<Ticket> Admission::Take(size_t bytes, size_t room) {
+absl::StatusOr<Ticket> Admission::Take(size_t bytes, size_t room, bool is_streams) {
   const size_t commands = commands_.fetch_add(1, std::memory_order_relaxed);
   const size_t held = bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (is_streams) streams_.fetch_add(1, std::memory_order_relaxed);
   // One request is always let in, however large: the API bounds its size.
-  if (commands >= room * limits_.commands_max ||
-      (commands > 0 && held + bytes > room * limits_.bytes_max)) {
-    Leave(bytes);
+  if (commands > 0 && (commands >= room * limits_.commands_max / kAll ||
+                       held + bytes > room * limits_.bytes_max / kAll)) {
+    Leave(bytes, is_streams);
     return PartitionOverloadedError(partition_, kRetryAfter);
   }
-  return Ticket(this, bytes);
+  return Ticket(this, bytes, is_streams);
 }
 
-void Admission::Leave(size_t bytes) {
+void Admission::Leave(size_t bytes, bool is_streams) {
   commands_.fetch_sub(1, std::memory_order_relaxed);
   bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  if (is_streams) streams_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 absl::StatusOr<Ticket> Admission::Enter(const saga::Command& command, Caller caller) {
   const bool starts = std::holds_alternative<saga::StartSaga>(command.request);
   SKALD_RETURN_IF_ERROR(CheckDisk(starts ? DiskSpace::kPlenty : DiskSpace::kLow));
-  if (starts && under_way() >= StartRoom(caller)) {
-    return PartitionOverloadedError(partition_, kRetryAfter);
-  }
+  if (starts && !HasStartRoom(caller)) return PartitionOverloadedError(partition_, kRetryAfter);
+  if (caller == Caller::kStream) return Take(CommandBytes(command), kStreams, true);
   const bool answers = std::holds_alternative<saga::AnswerTask>(command.request);
-  return Take(CommandBytes(command), answers ? 2 : 1);
+  return Take(CommandBytes(command), answers ? 2 * kAll : kAll);
 }
 
-size_t Admission::StartRoom(Caller caller) const {
+bool Admission::HasStartRoom(Caller caller) const {
   const size_t room = start_room_.load(std::memory_order_relaxed);
-  const size_t most = limits_.commands_max;
-  if (caller == Caller::kCall) return std::min(kCallsMore * room, most);
-  return std::min(room, most - most / kCallsMore);
+  const size_t all = under_way();
+  if (caller == Caller::kStream) return all < room;
+  const size_t streams = streams_.load(std::memory_order_relaxed);
+  return all - std::min(streams, all) < kCallsMore * room;
 }
 
 absl::StatusOr<Ticket> Admission::EnterDeploy(size_t bytes) {
   SKALD_RETURN_IF_ERROR(CheckDisk(DiskSpace::kPlenty));
-  return Take(kRequestBytes + bytes, 1);
+  return Take(kRequestBytes + bytes, kAll);
 }
 
-absl::StatusOr<Ticket> Admission::EnterRead() { return Take(kRequestBytes, 1); }
+absl::StatusOr<Ticket> Admission::EnterRead() { return Take(kRequestBytes, kAll); }
 
 // Grows steadily and shrinks by a part, as windows do that share a line fairly.
 void Admission::SetDelay(Micros delay, Timestamp now) {

@@ -25,20 +25,25 @@ class Ticket {
  public:
   Ticket() = default;
   Ticket(Ticket&& other) noexcept
-      : admission_(std::exchange(other.admission_, nullptr)), bytes_(other.bytes_) {}
+      : admission_(std::exchange(other.admission_, nullptr)),
+        bytes_(other.bytes_),
+        is_streams_(other.is_streams_) {}
   Ticket& operator=(Ticket&& other) noexcept {
     std::swap(admission_, other.admission_);
     std::swap(bytes_, other.bytes_);
+    std::swap(is_streams_, other.is_streams_);
     return *this;
   }
   ~Ticket();
 
  private:
   friend class Admission;
-  Ticket(Admission* admission, size_t bytes) : admission_(admission), bytes_(bytes) {}
+  Ticket(Admission* admission, size_t bytes, bool is_streams)
+      : admission_(admission), bytes_(bytes), is_streams_(is_streams) {}
 
   Admission* admission_ = nullptr;
   size_t bytes_ = 0;
+  bool is_streams_ = false;
 };
 
 // How much disk is left, in steps of what is still allowed.
@@ -60,7 +65,7 @@ struct AdmissionLimits {
 // Who asks to be let in.
 enum class Caller : uint8_t {
   kCall,
-  kStream,  // with one of many, which can wait: leaves a part of the room to calls
+  kStream,  // with one of many, which can wait: leaves a quarter of the room to others
 };
 
 class Admission {
@@ -91,10 +96,11 @@ class Admission {
 
  private:
   friend class Ticket;
-  size_t StartRoom(Caller caller) const;
-  absl::StatusOr<Ticket> Take(size_t bytes, size_t room);
+  bool HasStartRoom(Caller caller) const;
+  // `room`: in quarters of the limits.
+  absl::StatusOr<Ticket> Take(size_t bytes, size_t room, bool is_streams = false);
   absl::Status CheckDisk(DiskSpace worst) const;
-  void Leave(size_t bytes);
+  void Leave(size_t bytes, bool is_streams);
 
   const PartitionId partition_;
   const AdmissionLimits limits_;
@@ -103,6 +109,7 @@ class Admission {
   Micros delays_ = 0;
   int64_t delay_count_ = 0;
   std::atomic<size_t> commands_ = 0;
+  std::atomic<size_t> streams_ = 0;  // of the commands: of streams
   std::atomic<size_t> bytes_ = 0;
   std::atomic<size_t> start_room_;  // requests under way before streams' new sagas wait
   std::atomic<uint64_t> free_bytes_ = ~uint64_t{0};

@@ -121,6 +121,18 @@ TEST(AdmissionTest, TheMeanWaitCounts) {
   for (int i = 0; i < 48; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
 }
 
+TEST(AdmissionTest, WhatStreamsHaveUnderWayDoesNotCountAgainstCalls) {
+  Admission admission(PartitionId(0), {.commands_max = 256, .start_delay_max = 200});
+  std::vector<Ticket> under_way;
+  for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+  Clock().Tell(admission, 201, 10);
+  EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
+  for (int i = 0; i < 8; ++i) under_way.push_back(*admission.Enter(Start()));
+  EXPECT_FALSE(admission.Enter(Start()).ok()) << "but calls do";
+  under_way.clear();
+  EXPECT_OK(admission.Enter(Start(), Caller::kStream));
+}
+
 TEST(AdmissionTest, StreamsLeaveRoomToCalls) {
   Admission admission(PartitionId(0), {.commands_max = 64});
   std::vector<Ticket> under_way;
