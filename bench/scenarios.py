@@ -105,7 +105,7 @@ class Scenarios:
             for times in OVERLOADS:
                 with self.server() as server:
                     report = self.load(server, "--shape", "tasks3", "--rate", max(1, round(times * peak)),
-                                       "--streams", 16, seconds=8, warmup=4)
+                                       "--streams", 16, "--tick", "10ms", seconds=8, warmup=4)
                     report.update(peak_per_s=peak, resident_mib=round(server.resident_mib(), 1))
                 refused = {name: count for name, count in report["others"].items()
                            if name.isupper() and name != "RESOURCE_EXHAUSTED"}

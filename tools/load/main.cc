@@ -131,6 +131,8 @@ int Main(const std::vector<std::string>& arguments) {
       .Add("streams", &options.streams, "COUNT", "Streams that --rate is offered over.", 1, 1'000)
       .Add("late", &options.flow.late, "DURATION",
            "With --rate, what took longer does not count as done.")
+      .Add("tick", &options.flow.tick, "DURATION",
+           "With --rate, what is due within it on a stream goes in one frame, and waits so long.")
       .Add("watch", &options.watch,
            "Also watch the model sagas, and say how long after its answer an end is seen there.")
       .Add("unary", &options.flow.unary, "One StartSaga call a saga, instead of one stream.")

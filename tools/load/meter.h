@@ -34,6 +34,8 @@ struct FlowOptions {
   uint32_t streams = 8;  // over which they are offered
   // What takes longer, from when it was due, does not count as done.
   absl::Duration late = absl::Seconds(10);
+  // What is due within so long on a stream goes in one frame; adds as much to what is measured.
+  absl::Duration tick = absl::Milliseconds(1);
   // Called for each saga that ended as it should within the measured span.
   std::function<void(absl::string_view saga_id, absl::Time answered)> on_ended = {};
 };

@@ -15,8 +15,6 @@ namespace skald::tools::load {
 
 namespace {
 
-// What is due within a tick goes in one frame, as a client under load would send it.
-constexpr absl::Duration kTick = absl::Milliseconds(10);
 constexpr absl::Duration kHold = absl::Seconds(1);
 constexpr absl::Duration kGrace = absl::Seconds(2);
 constexpr uint64_t kFrameItemsMax = 500;
@@ -32,17 +30,18 @@ class PacedStream {
   };
 
   PacedStream(std::shared_ptr<grpc::Channel> channel, const Requests& requests, Meter& meter,
-              Schedule schedule)
+              absl::Duration tick, Schedule schedule)
       : stub_(v1::SagaService::NewStub(channel)),
         requests_(requests),
         meter_(meter),
+        tick_(tick),
         schedule_(schedule),
         stream_(Open()),
         reader_([this] { ReadResults(); }) {}
 
   // Until the meter's end.
   void Offer() {
-    while (absl::Now() < meter_.end() && OfferDue()) absl::SleepFor(kTick);
+    while (absl::Now() < meter_.end() && OfferDue()) absl::SleepFor(tick_);
     stream_->WritesDone();
     MutexLock lock(mutex_);
     const absl::Time deadline = absl::Now() + kGrace;
@@ -125,6 +124,7 @@ class PacedStream {
   const std::unique_ptr<v1::SagaService::Stub> stub_;
   const Requests& requests_;
   Meter& meter_;
+  const absl::Duration tick_;
   const Schedule schedule_;
   uint64_t turn_ = 0;  // of the thread that offers
   grpc::ClientContext context_;
@@ -148,7 +148,7 @@ FlowResult RunPaced(const std::string& server, const Shape& shape, const FlowOpt
   std::deque<PacedStream> streams;
   std::vector<std::thread> threads;
   for (uint32_t i = 0; i < count; ++i) {
-    streams.emplace_back(ConnectTo(server), requests, meter,
+    streams.emplace_back(ConnectTo(server), requests, meter, options.tick,
                          PacedStream::Schedule{.start = start + static_cast<double>(i) * interval,
                                                .interval = static_cast<double>(count) * interval,
                                                .first = i,
