@@ -53,6 +53,10 @@ void StateCache::UnpinAll(const std::vector<size_t>& bytes) {
   SKALD_CHECK(bytes.size() == pinned_.size());
   for (size_t i = 0; i < pinned_.size(); ++i) {
     CachedSaga& saga = *pinned_[i];
+    if (saga.state.is_ended()) {
+      Drop(saga);
+      continue;
+    }
     saga.changed = false;
     saga.bytes_ = bytes[i];
     bytes_ += bytes[i];
@@ -80,10 +84,14 @@ void StateCache::Evict(const CachedSaga* keep) {
     CachedSaga& victim = *oldest_;
     Unlink(victim);
     bytes_ -= victim.bytes_;
-    const auto place = sagas_.find(victim.state.key);
-    SKALD_CHECK(place != sagas_.end());
-    sagas_.erase(place);
+    Drop(victim);
   }
+}
+
+void StateCache::Drop(const CachedSaga& saga) {
+  const auto place = sagas_.find(saga.state.key);
+  SKALD_CHECK(place != sagas_.end());
+  sagas_.erase(place);
 }
 
 }  // namespace skald::partition

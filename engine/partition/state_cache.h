@@ -1,5 +1,7 @@
 // The states of a partition's sagas that are in memory: the recently used ones, bounded by bytes,
 // and all that changed since the last seal, which are pinned because their rows in views are older.
+// Of those, the ended ones go with the seal: hardly anything comes for them any more, and their
+// memory is worth more while it is warm.
 //
 // Thread rule: owned by its partition.
 #pragma once
@@ -16,8 +18,8 @@
 
 namespace skald::partition {
 
-// A saga in memory. Its address holds until it is evicted, which only Insert and Unpin of other
-// sagas do.
+// A saga in memory. Its address holds until it is evicted, which only Insert of another saga and
+// UnpinAll do.
 struct CachedSaga {
   saga::SagaState state;
 
@@ -49,7 +51,8 @@ class StateCache {
   void Pin(CachedSaga& saga);
   // The pinned sagas, in the order they were pinned.
   const std::vector<CachedSaga*>& pinned() const { return pinned_; }
-  // The rows of all pinned sagas are written; `bytes[i]` is what pinned()[i] counts from now on.
+  // The rows of all pinned sagas are written; `bytes[i]` is what pinned()[i] counts from now on, if
+  // it stays.
   void UnpinAll(const std::vector<size_t>& bytes);
 
   size_t size() const { return sagas_.size(); }
@@ -75,6 +78,7 @@ class StateCache {
   CachedSaga& Add(saga::SagaState state, size_t bytes);
   void PushNewest(CachedSaga& saga);
   void Unlink(CachedSaga& saga);
+  void Drop(const CachedSaga& saga);
   // Drops the least recently used sagas, but never `keep`, until the rest fits.
   void Evict(const CachedSaga* keep);
 

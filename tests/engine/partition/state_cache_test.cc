@@ -48,5 +48,23 @@ TEST(StateCacheTest, ChangedSagasStayUntilTheirRowsAreWritten) {
   EXPECT_NE(cache.Find(Key(1)), nullptr);
 }
 
+TEST(StateCacheTest, EndedSagasGoWhenTheirRowsAreWritten) {
+  StateCache cache(1'000);
+  saga::SagaState ended = State(0);
+  ended.end = saga::Status::kCompleted;
+  cache.InsertPinned(ended);
+  cache.InsertPinned(State(1));
+  EXPECT_NE(cache.Find(Key(0)), nullptr);
+  cache.UnpinAll({100, 100});
+  EXPECT_EQ(cache.size(), 1u);
+  EXPECT_EQ(cache.Find(Key(0)), nullptr);
+  EXPECT_NE(cache.Find(Key(1)), nullptr);
+  cache.Insert(ended, 100);
+  EXPECT_NE(cache.Find(Key(0)), nullptr) << "who reads it may read it again";
+  cache.Pin(*cache.Find(Key(0)));
+  cache.UnpinAll({100});
+  EXPECT_EQ(cache.size(), 1u);
+}
+
 }  // namespace
 }  // namespace skald::partition
