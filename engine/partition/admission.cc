@@ -97,7 +97,7 @@ absl::StatusOr<Ticket> Admission::EnterDeploy(size_t bytes) {
 absl::StatusOr<Ticket> Admission::EnterRead() { return Take(kRequestBytes, kAll); }
 
 // Grows steadily and shrinks by a part, as windows do that share a line fairly.
-void Admission::SetDelay(Micros delay, Timestamp now) {
+void Admission::SetDelay(Micros delay, Micros write_time, Timestamp now) {
   delays_ += delay;
   ++delay_count_;
   if (now < After(adjusted_, kAdjustInterval)) return;
@@ -105,7 +105,7 @@ void Admission::SetDelay(Micros delay, Timestamp now) {
   const Micros mean = std::exchange(delays_, 0) / std::exchange(delay_count_, 0);
   const size_t most = limits_.commands_max;
   const size_t room = start_room_.load(std::memory_order_relaxed);
-  const size_t wanted = mean > limits_.start_delay_max
+  const size_t wanted = mean > limits_.start_delay_max + 2 * write_time
                             ? std::max(room / 2, std::max<size_t>(most / kLeastPart, 1))
                             : std::min(room + std::max<size_t>(most / kGrowthPart, 1), most);
   if (wanted != room) start_room_.store(wanted, std::memory_order_relaxed);

@@ -55,7 +55,8 @@ enum class DiskSpace : uint8_t {
 
 struct AdmissionLimits {
   size_t commands_max = 4'096;
-  // While requests wait longer than this, new sagas get less and less of that room.
+  // While requests wait longer than this and what the disk takes, new sagas get less and less of
+  // that room.
   Micros start_delay_max = 50 * kMillisecond;
   size_t bytes_max = 64 << 20;
   uint64_t free_bytes_soft = 0;
@@ -85,9 +86,11 @@ class Admission {
   // Lets a read in.
   absl::StatusOr<Ticket> EnterRead();
 
-  // Tells how long the oldest request under way has waited. By one thread at a time. The mean of
-  // what it is told in a tenth of a second counts: answers come in waves.
-  void SetDelay(Micros delay, Timestamp now);
+  // Tells how long the oldest request under way has waited, and what a write takes that waits for
+  // no other: twice that is no sign of a queue, as a request may come just after a write has begun.
+  // By one thread at a time. The mean of the delays of a tenth of a second counts: answers come in
+  // waves.
+  void SetDelay(Micros delay, Micros write_time, Timestamp now);
   // Tells how much of the log's device is free.
   void SetFreeBytes(uint64_t bytes);
   DiskSpace disk_space() const { return disk_space_.load(std::memory_order_relaxed); }

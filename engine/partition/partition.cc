@@ -122,7 +122,7 @@ void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) 
     std::visit([this](auto& each) { Handle(each); }, request);
   }
   delay_.EndTurn(taken, inbox_.size(), staged_position(), gate_.durable());
-  admission_.SetDelay(delay_.At(now_), now_);
+  admission_.SetDelay(delay_.At(now_), delay_.write_time(), now_);
   Maintain();
   staged_ = nullptr;
 }
@@ -462,11 +462,11 @@ void Partition::WriteSealed() {
   }
 }
 
-absl::Status Partition::OnDurable(Position position) {
+absl::Status Partition::OnDurable(Position position, Timestamp now) {
   // News of the writer may come after that of a later batch, which this thread wrote itself.
   if (position < gate_.durable()) return broken_;
   gate_.Open(position);
-  delay_.Durable(position);
+  delay_.Durable(position, now);
   if (broken_.ok() && fold_->sealed() && position >= fold_->sealed_position()) WriteSealed();
   return broken_;
 }

@@ -5,8 +5,8 @@
 // (the threads of engine/runtime, a test, the simulator) gives the time and the news from the log:
 //
 //   partition.Submit(std::move(command), std::move(ticket), done);
-//   partition.Poll(now, staged);            // decides; `staged` is to be appended to the log, in
-//   order partition.OnDurable(position);          // the log has it: answers and tasks leave
+//   partition.Poll(now, staged);            // decides; `staged` goes to the log, in order
+//   partition.OnDurable(position, now);     // the log has it: answers and tasks leave
 //
 // It runs ahead of the log, but whatever it says leaves through the gate. It reads the log itself
 // only to recover and to send an unacknowledged message again.
@@ -153,8 +153,8 @@ class Partition {
   bool HasWork() const { return !inbox_.empty(); }
   // When Poll wants to be called though nothing came in.
   Timestamp NextDue() const;
-  // The log is durable through `position`. Not OK when views cannot be written: fatal.
-  absl::Status OnDurable(Position position);
+  // The log is durable through `position`, as of now. Not OK when views cannot be written: fatal.
+  absl::Status OnDurable(Position position, Timestamp now);
   // The log has lost what was not durable. Discards everything and recovers; what waited is told
   // UNAVAILABLE, because nobody knows whether it happened. Requests in the inbox are kept.
   absl::Status OnLost(Timestamp now);

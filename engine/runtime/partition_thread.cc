@@ -118,7 +118,7 @@ void PartitionThread::HandOver() {
 }
 
 void PartitionThread::Tell(partition::Partition& partition, Position position) {
-  const absl::Status status = partition.OnDurable(position);
+  const absl::Status status = partition.OnDurable(position, options_.clock->Now());
   if (status.ok() || broken_) return;
   broken_ = true;
   options_.on_fatal(status);

@@ -274,14 +274,14 @@ void Server::Tell(PartitionId id, Position position) {
     slot.held.pop_front();
     work();
   }
-  const absl::Status status = slot.partition->OnDurable(position);
+  const absl::Status status = slot.partition->OnDurable(position, scheduler_.now());
   if (!status.ok()) Break(status);
 }
 
 void Server::TellEarly(PartitionId id, Position position) {
   early_ = id;
   early_position_ = position;
-  const absl::Status status = slots_[id.value()].partition->OnDurable(position);
+  const absl::Status status = slots_[id.value()].partition->OnDurable(position, scheduler_.now());
   early_.reset();
   if (!status.ok()) Break(status);
 }

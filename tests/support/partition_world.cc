@@ -85,7 +85,7 @@ void PartitionWorld::Flush() {
   SKALD_CHECK(log_.Append(staged_).ok());
   const std::vector<storage::StagedCommit> appended = std::exchange(staged_, {});
   for (const storage::StagedCommit& commit : appended) {
-    SKALD_CHECK(partitions_[commit.partition.value()]->OnDurable(commit.last()).ok());
+    SKALD_CHECK(partitions_[commit.partition.value()]->OnDurable(commit.last(), clock_.Now()).ok());
   }
 }
 

@@ -71,9 +71,9 @@ saga::Command Start() {
 // Tells of the same delay, again and again.
 class Clock {
  public:
-  void Tell(Admission& admission, Micros delay, int tenths) {
+  void Tell(Admission& admission, Micros delay, int tenths, Micros write_time = 0) {
     for (int i = 0; i < 5 * tenths; ++i) {
-      admission.SetDelay(delay, now_);
+      admission.SetDelay(delay, write_time, now_);
       now_ = After(now_, 20 * kMillisecond);
     }
   }
@@ -103,9 +103,21 @@ TEST(AdmissionTest, NewSagasGetLessRoomWhileTheWaitIsLong) {
   EXPECT_FALSE(admission.Enter(Start()).ok());
 }
 
+TEST(AdmissionTest, WhatASlowDiskTakesIsNoQueue) {
+  Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
+  Clock clock;
+  clock.Tell(admission, 500, 10, 150);
+  std::vector<Ticket> under_way;
+  for (int i = 0; i < 48; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+  under_way.clear();
+  clock.Tell(admission, 501, 10, 150);
+  under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+  EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
+}
+
 TEST(AdmissionTest, OneLongWaitChangesLittle) {
   Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
-  for (int i = 0; i < 100; ++i) admission.SetDelay(1'000, Timestamp(kSecond + i));
+  for (int i = 0; i < 100; ++i) admission.SetDelay(1'000, 0, Timestamp(kSecond + i));
   std::vector<Ticket> under_way;
   for (int i = 0; i < 32; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
   EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
@@ -115,7 +127,7 @@ TEST(AdmissionTest, TheMeanWaitCounts) {
   Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
   // Waves, long and none by turns.
   for (int i = 0; i < 100; ++i) {
-    admission.SetDelay(i % 2 == 0 ? 300 : 0, Timestamp(kSecond + i * 20 * kMillisecond));
+    admission.SetDelay(i % 2 == 0 ? 300 : 0, 0, Timestamp(kSecond + i * 20 * kMillisecond));
   }
   std::vector<Ticket> under_way;
   for (int i = 0; i < 48; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));

@@ -1,5 +1,6 @@
 // Goal: commands are decided once and in order, and nothing that is said of them leaves before it
 // is durable. Method: one partition, driven step by step.
+#include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -234,6 +235,31 @@ TEST(PartitionOverloadTest, OverTheBoundsRequestsAreRefusedAtOnce) {
   EXPECT_OK(**first);
   EXPECT_OK(**second);
   EXPECT_OK(world.Do(world.Start("s3", "nothing")));
+}
+
+TEST(PartitionOverloadTest, ASlowDiskIsNoOverload) {
+  PartitionWorld world({.commands_max = 64});
+  world.MustDeploy(kNothing);
+  const saga::Command start = world.Start("s", "nothing");
+  for (int turn = 0; turn < 100; ++turn) {
+    const auto first = world.Submit(world.Start(absl::StrCat("a", turn), "nothing"));
+    world.Poll();
+    // Comes while the first is written, and is decided with the next turn.
+    world.clock().Advance(30 * kMillisecond);
+    const auto second = world.Submit(world.Start(absl::StrCat("b", turn), "nothing"));
+    world.Flush();
+    world.Poll();
+    world.clock().Advance(30 * kMillisecond);
+    world.Flush();
+    ASSERT_OK(**first);
+    ASSERT_OK(**second);
+  }
+  std::vector<partition::Ticket> tickets;
+  for (int i = 0; i < 48; ++i) {
+    auto ticket = world.partition().admission().Enter(start, partition::Caller::kStream);
+    ASSERT_OK(ticket) << i;
+    tickets.push_back(*std::move(ticket));
+  }
 }
 
 TEST(PartitionDiskSpaceTest, FloorsRefuseStepByStep) {
