@@ -134,17 +134,17 @@ bool StartStream::StartItem(const v1::StartSagasRequest::Item& item) {
       };
   if (!context_.engine.TrySubmit(*command, done)) {
     if (!held_since_) held_since_ = now;
-    const bool may_wait = now < std::min(After(*held_since_, kHoldMax), deadline_) && !is_over();
-    if (may_wait) return false;
+    const bool may_wait = now < std::min(After(*held_since_, kHoldMax), deadline_);
+    {
+      MutexLock lock(mutex_);
+      // Nobody would hear of it; TakeItems sees that the stream is broken.
+      if (is_broken_) return false;
+      if (may_wait && !is_ending_) return false;
+    }
     context_.engine.Submit(*std::move(command), std::move(done));
   }
   held_since_.reset();
   return true;
-}
-
-bool StartStream::is_over() {
-  MutexLock lock(mutex_);
-  return is_ending_ || is_broken_;
 }
 
 void StartStream::WaitForItem(uint64_t item_id, Timestamp deadline, runtime::CommandReply reply) {
@@ -235,7 +235,23 @@ void StartStream::AddResult(Result result) {
     frame.bytes += bytes;
     pending_bytes_ += bytes;
   }
-  Advance();
+  AdvanceSoon();
+}
+
+void StartStream::AdvanceSoon() {
+  {
+    MutexLock lock(mutex_);
+    if (is_gathering_) return;
+    is_gathering_ = true;
+  }
+  const auto end = [self = shared_from_this()] {
+    {
+      MutexLock lock(self->mutex_);
+      self->is_gathering_ = false;
+    }
+    self->Advance();
+  };
+  if (!context_.engine.AtTurnEnd(end)) end();
 }
 
 void StartStream::Advance() {
@@ -252,7 +268,7 @@ void StartStream::Advance() {
         is_finished_ = true;
         end_status = end_status_;
         next = Next::kFinish;
-      } else if (!is_writing_ && !pending_.empty()) {
+      } else if (!is_writing_ && !is_gathering_ && !pending_.empty()) {
         is_writing_ = true;
         writing_.Swap(&pending_.front().results);
         writing_bytes_ = pending_.front().bytes;

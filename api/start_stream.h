@@ -4,7 +4,7 @@
 // most start_bytes_max and what became ready at once; past that the stream is not read, so a client
 // that does not read its results is slowed down by flow control. Sagas that end meanwhile, which
 // may be many and large, are let go and fetched again when there is room. Results that become ready
-// while a write is under way go into the next frames together.
+// while a write is under way, or in one turn of the engine, go into the next frames together.
 //
 // Under overload a stream is slowed rather than refused: an item that finds no room in its partition
 // waits for it, for up to a second, and what follows it in the stream waits with it.
@@ -66,7 +66,8 @@ class StartStream final
 
   // Does what there is to do next: read, write or finish. The only place that starts any of them.
   void Advance();
-  bool is_over();  // or about to be
+  // As Advance, at the end of the engine's turn if this is one: there is more to be told by then.
+  void AdvanceSoon();
   size_t held_bytes() const SKALD_REQUIRES(mutex_) { return pending_bytes_ + writing_bytes_; }
   void CancelWaits(bool tell_client);
 
@@ -111,6 +112,7 @@ class StartStream final
   // TakeItems runs: neither then.
   bool is_taking_ SKALD_GUARDED_BY(mutex_) = false;
   bool is_writing_ SKALD_GUARDED_BY(mutex_) = false;
+  bool is_gathering_ SKALD_GUARDED_BY(mutex_) = false;  // until the end of a turn, which advances
   bool reads_done_ SKALD_GUARDED_BY(mutex_) = false;
   // How the stream ends, once that is known: after the results that are due, or at once.
   bool is_ending_ SKALD_GUARDED_BY(mutex_) = false;

@@ -247,7 +247,7 @@ void WorkerSession::AddResult(const std::string& token, const absl::Status& stat
     const bool is_final = status.ok() || !GetErrorInfo(status).value_or(ErrorInfo()).retry_after;
     if (is_final && held_.erase(token) > 0 && !keep_credit) ++credit_back_;
   }
-  Advance();
+  AdvanceSoon();
 }
 
 void WorkerSession::TakeHeartbeats(
@@ -290,7 +290,7 @@ void WorkerSession::Push(std::vector<task::ReadyTaskPtr> tasks, Micros lease) {
     lease_ = lease;
     for (task::ReadyTaskPtr& task : tasks) tasks_.push_back(std::move(task));
   }
-  Advance(BrokerCalls::kForbidden);
+  AdvanceSoon(BrokerCalls::kForbidden);
 }
 
 void WorkerSession::Cancel(std::vector<saga::TaskToken> tokens) {
@@ -302,7 +302,23 @@ void WorkerSession::Cancel(std::vector<saga::TaskToken> tokens) {
     }
     has_news_ = has_news_ || !tokens.empty();
   }
-  Advance(BrokerCalls::kForbidden);
+  AdvanceSoon(BrokerCalls::kForbidden);
+}
+
+void WorkerSession::AdvanceSoon(BrokerCalls calls) {
+  {
+    MutexLock lock(mutex_);
+    if (is_gathering_) return;
+    is_gathering_ = true;
+  }
+  const auto end = [self = shared_from_this()](BrokerCalls allowed) {
+    {
+      MutexLock lock(self->mutex_);
+      self->is_gathering_ = false;
+    }
+    self->Advance(allowed);
+  };
+  if (!context_.engine.AtTurnEnd([end] { end(BrokerCalls::kAllowed); })) end(calls);
 }
 
 void WorkerSession::Advance(BrokerCalls calls) {
@@ -350,7 +366,7 @@ WorkerSession::Next WorkerSession::Decide(BrokerCalls calls) {
     return Next::kFinish;
   }
   const bool has_credit = calls == BrokerCalls::kAllowed && credit_back_ > 0;
-  if (!is_writing_ && !is_broken_ && (has_news_ || !tasks_.empty() || has_credit)) {
+  if (!is_writing_ && !is_gathering_ && !is_broken_ && (has_news_ || !tasks_.empty() || has_credit)) {
     // Held from here on, so that giving credit back and filling the frame are one.
     is_writing_ = true;
     return Next::kSend;

@@ -1,7 +1,7 @@
 // A worker's stream: tasks out, answers in, many to a frame each way.
 //
-// What is to be told gathers in an outbox while a write is under way and goes out together. The
-// outbox is bounded: tasks by the worker's credit, results by worker_answers_max, past which the
+// What is to be told gathers in an outbox while a write is under way, or a turn of the engine tells
+// more, and goes out together. The outbox is bounded: tasks by the worker's credit, results by worker_answers_max, past which the
 // stream is not read.
 //
 // Credit: a task takes one when it is handed out. It comes back with the answer's result (unless
@@ -68,6 +68,8 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
   // credit and the end to the next caller.
   enum class BrokerCalls { kAllowed, kForbidden };
   void Advance(BrokerCalls calls = BrokerCalls::kAllowed);
+  // As Advance, at the end of the engine's turn if this is one: there is more to be told by then.
+  void AdvanceSoon(BrokerCalls calls = BrokerCalls::kAllowed);
   enum class Next { kNothing, kRead, kSend, kFinish };
   Next Decide(BrokerCalls calls) SKALD_REQUIRES(mutex_);
   bool MustFinish() const SKALD_REQUIRES(mutex_);
@@ -104,6 +106,7 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
   bool is_reading_ SKALD_GUARDED_BY(mutex_) = false;
   bool is_starting_read_ SKALD_GUARDED_BY(mutex_) = false;
   bool is_writing_ SKALD_GUARDED_BY(mutex_) = false;  // or giving credit back before it
+  bool is_gathering_ SKALD_GUARDED_BY(mutex_) = false;  // until the end of a turn, which advances
   bool reads_done_ SKALD_GUARDED_BY(mutex_) = false;
   bool is_draining_ SKALD_GUARDED_BY(mutex_) = false;
   bool is_ending_ SKALD_GUARDED_BY(mutex_) = false;

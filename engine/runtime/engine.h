@@ -180,6 +180,11 @@ class Engine {
   // now, and nothing was done, but that an empty saga id may have been filled in.
   virtual bool TrySubmit(saga::Command& command, Done<CommandReply>& done) = 0;
 
+  // Called from a callback on a thread that tells many of them in a turn: `work` runs there when all
+  // are told, so that they can leave together, and true is returned. On any other thread nothing
+  // happens.
+  virtual bool AtTurnEnd(absl::AnyInvocable<void()> work) = 0;
+
   // Compiles and deploys a definition to every partition. The same text again is fine; another text
   // of the same version is not.
   virtual void Deploy(std::string text, std::string actor, Done<DeployReply> done) = 0;

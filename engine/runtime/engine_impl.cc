@@ -267,6 +267,13 @@ bool EngineImpl::TrySubmit(saga::Command& command, Done<CommandReply>& done) {
   return SubmitFor(partition::Caller::kStream, command, done);
 }
 
+bool EngineImpl::AtTurnEnd(absl::AnyInvocable<void()> work) {
+  PartitionThread* const thread = PartitionThread::Current();
+  if (thread == nullptr) return false;
+  thread->AtTurnEnd(std::move(work));
+  return true;
+}
+
 bool EngineImpl::SubmitFor(partition::Caller caller, saga::Command& command,
                            Done<CommandReply>& done) {
   const auto refuse = [&done](absl::Status status) {

@@ -54,6 +54,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
 
   void Submit(saga::Command command, Done<CommandReply> done) override;
   bool TrySubmit(saga::Command& command, Done<CommandReply>& done) override;
+  bool AtTurnEnd(absl::AnyInvocable<void()> work) override;
   void Deploy(std::string text, std::string actor, Done<DeployReply> done) override;
   absl::StatusOr<DefinitionInfo> GetDefinition(absl::string_view namespace_name,
                                                absl::string_view name,

@@ -13,6 +13,8 @@ namespace {
 // The longest sleep, so that a clock that was set does not hold timers up for long.
 constexpr Micros kSleepMax = kSecond;
 
+thread_local PartitionThread* current = nullptr;
+
 void Refuse(PartitionThread::Submission& submission) {
   if (!submission.done) return;
   std::move(submission.done)(
@@ -38,9 +40,12 @@ PartitionThread::~PartitionThread() {
 void PartitionThread::Start() {
   thread_ = std::thread([this] {
     NameThread("partitions");
+    current = this;
     Run();
   });
 }
+
+PartitionThread* PartitionThread::Current() { return current; }
 
 template <typename T>
 bool PartitionThread::Put(T& item) {
@@ -78,9 +83,11 @@ void PartitionThread::Run() {
   Timestamp due;
   while (Take(due)) {
     HandOver();
+    EndTurn();
     if (broken_) continue;
     PollAll(options_.clock->Now());
     Append();
+    EndTurn();
     due = NextDue();
   }
 }
@@ -163,6 +170,12 @@ void PartitionThread::Append() {
     return;
   }
   options_.writer->Stage(std::exchange(staged_, {}));
+}
+
+void PartitionThread::EndTurn() {
+  while (!at_turn_end_.empty()) {
+    for (absl::AnyInvocable<void()>& work : std::exchange(at_turn_end_, {})) work();
+  }
 }
 
 Timestamp PartitionThread::NextDue() const {

@@ -66,6 +66,11 @@ class PartitionThread {
   // The log has these.
   void Durable(absl::Span<const std::pair<partition::Partition*, Position>> positions);
 
+  // The one that the calling thread is, or nullptr.
+  static PartitionThread* Current();
+  // Runs `work` when the turn has told everything that it knows now. By its own thread only.
+  void AtTurnEnd(absl::AnyInvocable<void()> work) { at_turn_end_.push_back(std::move(work)); }
+
   // Ends the thread after its present turn, and joins it.
   void Stop();
 
@@ -85,6 +90,7 @@ class PartitionThread {
   void HandOver();
   void PollAll(Timestamp now);
   void Append();
+  void EndTurn();
   void Tell(partition::Partition& partition, Position position);
   Timestamp NextDue() const;
   bool HasMore();
@@ -101,6 +107,7 @@ class PartitionThread {
   std::vector<Item> items_;
   std::vector<storage::StagedCommit> staged_;
   std::vector<std::pair<partition::Partition*, Position>> last_staged_;
+  std::vector<absl::AnyInvocable<void()>> at_turn_end_;
   bool broken_ = false;
 
   std::thread thread_;
