@@ -85,10 +85,12 @@ void StartStream::TakeItems() {
     is_taking_ = true;
   }
   bool must_wait = false;
-  while (next_item_ < request_.items_size() && !must_wait) {
-    must_wait = !StartItem(request_.items(next_item_));
-    if (!must_wait) ++next_item_;
-  }
+  context_.engine.SubmitTogether([&] {
+    while (next_item_ < request_.items_size() && !must_wait) {
+      must_wait = !StartItem(request_.items(next_item_));
+      if (!must_wait) ++next_item_;
+    }
+  });
   if (!must_wait) next_item_ = 0;
   {
     MutexLock lock(mutex_);

@@ -124,12 +124,14 @@ absl::Status WorkerSession::TakeFrame(const v1::WorkRequest& frame) {
     outstanding_ += answers;
     worker = worker_;
   }
-  for (const v1::TaskCompletion& done : frame.completions()) {
-    TakeCompletion(done, frame.keep_credit());
-  }
-  for (const v1::TaskFailure& failure : frame.failures()) {
-    TakeFailure(failure, frame.keep_credit());
-  }
+  context_.engine.SubmitTogether([&] {
+    for (const v1::TaskCompletion& done : frame.completions()) {
+      TakeCompletion(done, frame.keep_credit());
+    }
+    for (const v1::TaskFailure& failure : frame.failures()) {
+      TakeFailure(failure, frame.keep_credit());
+    }
+  });
   if (frame.heartbeats_size() > 0) TakeHeartbeats(frame.heartbeats());
   if (frame.credit() > 0 && worker) {
     context_.engine.broker().AddCredit(*worker, frame.credit(), context_.engine.Now());

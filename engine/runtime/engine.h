@@ -180,6 +180,9 @@ class Engine {
   // now, and nothing was done, but that an empty saga id may have been filled in.
   virtual bool TrySubmit(saga::Command& command, Done<CommandReply>& done) = 0;
 
+  // Runs `work`. The commands that it submits on this thread are handed over when it returns, so that
+  // they share a turn and a sync.
+  virtual void SubmitTogether(absl::FunctionRef<void()> work) = 0;
   // Called from a callback on a thread that tells many of them in a turn: `work` runs there when all
   // are told, so that they can leave together, and true is returned. On any other thread nothing
   // happens.

@@ -42,6 +42,14 @@ std::string Joined(absl::string_view namespace_name, absl::string_view rest) {
   return joined;
 }
 
+// What SubmitTogether has gathered on this thread so far.
+struct Gathered {
+  const EngineImpl* engine = nullptr;
+  Gathered* outer = nullptr;
+  std::vector<std::pair<PartitionThread*, std::vector<PartitionThread::Submission>>> by_thread;
+};
+thread_local Gathered* gathering = nullptr;
+
 std::string Hex(XXH128_hash_t hash) {
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
 }
@@ -267,6 +275,23 @@ bool EngineImpl::TrySubmit(saga::Command& command, Done<CommandReply>& done) {
   return SubmitFor(partition::Caller::kStream, command, done);
 }
 
+void EngineImpl::SubmitTogether(absl::FunctionRef<void()> work) {
+  Gathered gathered{.engine = this, .outer = gathering};
+  gathering = &gathered;
+  work();
+  gathering = gathered.outer;
+  for (auto& [thread, submissions] : gathered.by_thread) thread->Submit(std::move(submissions));
+}
+
+void EngineImpl::HandOver(PartitionThread& thread, PartitionThread::Submission submission) {
+  if (gathering == nullptr || gathering->engine != this) return thread.Submit(std::move(submission));
+  for (auto& [known, submissions] : gathering->by_thread) {
+    if (known == &thread) return submissions.push_back(std::move(submission));
+  }
+  gathering->by_thread.emplace_back(&thread, std::vector<PartitionThread::Submission>());
+  gathering->by_thread.back().second.push_back(std::move(submission));
+}
+
 bool EngineImpl::AtTurnEnd(absl::AnyInvocable<void()> work) {
   PartitionThread* const thread = PartitionThread::Current();
   if (thread == nullptr) return false;
@@ -300,10 +325,10 @@ bool EngineImpl::SubmitFor(partition::Caller caller, saga::Command& command,
                           HasReason(ticket.status(), ErrorReason::kPartitionOverloaded);
     return may_wait ? false : refuse(ticket.status());
   }
-  ThreadOf(id).Submit({.partition = &partition,
-                       .command = std::move(command),
-                       .ticket = *std::move(ticket),
-                       .done = std::move(done)});
+  HandOver(ThreadOf(id), {.partition = &partition,
+                          .command = std::move(command),
+                          .ticket = *std::move(ticket),
+                          .done = std::move(done)});
   return true;
 }
 

@@ -54,6 +54,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
 
   void Submit(saga::Command command, Done<CommandReply> done) override;
   bool TrySubmit(saga::Command& command, Done<CommandReply>& done) override;
+  void SubmitTogether(absl::FunctionRef<void()> work) override;
   bool AtTurnEnd(absl::AnyInvocable<void()> work) override;
   void Deploy(std::string text, std::string actor, Done<DeployReply> done) override;
   absl::StatusOr<DefinitionInfo> GetDefinition(absl::string_view namespace_name,
@@ -133,6 +134,8 @@ class EngineImpl final : public Engine, private partition::Outlet {
   partition::Partition& PartitionFor(const SagaKey& key) {
     return *partitions_[PartitionOf(key).value()];
   }
+  // To the thread, or to what SubmitTogether gathers.
+  void HandOver(PartitionThread& thread, PartitionThread::Submission submission);
   PartitionThread& ThreadOf(PartitionId partition) {
     return *threads_[partition.value() % threads_.size()];
   }

@@ -52,12 +52,24 @@ bool PartitionThread::Put(T& item) {
   MutexLock lock(mu_);
   if (stopping_) return false;
   intake_.emplace_back(std::move(item));
-  if (asleep_) wake_.NotifyOne();
+  Wake();
   return true;
 }
 
 void PartitionThread::Submit(Submission submission) {
   if (!Put(submission)) Refuse(submission);
+}
+
+void PartitionThread::Submit(std::vector<Submission> submissions) {
+  {
+    MutexLock lock(mu_);
+    if (!stopping_) {
+      for (Submission& each : submissions) intake_.emplace_back(std::move(each));
+      submissions.clear();
+      Wake();
+    }
+  }
+  for (Submission& each : submissions) Refuse(each);
 }
 
 void PartitionThread::Post(absl::AnyInvocable<void()> work) { Put(work); }
@@ -67,7 +79,13 @@ void PartitionThread::Durable(
   MutexLock lock(mu_);
   for (const auto& [partition, position] : positions)
     intake_.emplace_back(News{partition, position});
-  if (asleep_) wake_.NotifyOne();
+  Wake();
+}
+
+void PartitionThread::Wake() {
+  if (!asleep_) return;
+  asleep_ = false;  // once is enough
+  wake_.NotifyOne();
 }
 
 void PartitionThread::Stop() {

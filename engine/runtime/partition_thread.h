@@ -61,6 +61,8 @@ class PartitionThread {
   };
   // From any thread. After Stop it is answered with UNAVAILABLE.
   void Submit(Submission submission);
+  // As above, each of them, in order.
+  void Submit(std::vector<Submission> submissions);
   // Runs `work` on the thread, in order with submissions. After Stop it is dropped.
   void Post(absl::AnyInvocable<void()> work);
   // The log has these.
@@ -84,6 +86,7 @@ class PartitionThread {
   // Leaves `item` as it is and says false after Stop.
   template <typename T>
   bool Put(T& item);
+  void Wake() SKALD_REQUIRES(mu_);
   void Run();
   // Waits for something to do. False when the thread is to end.
   bool Take(Timestamp due);

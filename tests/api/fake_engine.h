@@ -71,6 +71,7 @@ class FakeEngine final : public runtime::Engine {
 
   void Submit(saga::Command command, Done<runtime::CommandReply> done) override;
   bool TrySubmit(saga::Command& command, Done<runtime::CommandReply>& done) override;
+  void SubmitTogether(absl::FunctionRef<void()> work) override { work(); }
   bool AtTurnEnd(absl::AnyInvocable<void()>) override { return false; }
   void Deploy(std::string text, std::string actor, Done<runtime::DeployReply> done) override;
   void DeployModel(std::string text, std::string actor,

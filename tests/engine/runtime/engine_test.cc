@@ -3,6 +3,7 @@
 // test waits for time to pass.
 #include <atomic>
 #include <future>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -365,6 +366,71 @@ class BreakingLog : public storage::MemoryEventLog {
   }
   std::atomic<bool> broken = false;
 };
+
+saga::Command Start(const std::string& saga_id, const std::string& definition) {
+  saga::Command start;
+  start.saga = {"test", saga_id};
+  start.request = saga::StartSaga{.definition_name = definition};
+  return start;
+}
+
+TEST(EngineTurnTest, WhatIsSubmittedTogetherSharesATurnAndItsEnd) {
+  EngineOptions options;
+  options.partition_count = 4;
+  options.threads = 1;
+  options.broker.claim_window = 0;
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Engine> engine, Engine::Open(options));
+  ASSERT_OK(EngineDriver(*engine).Deploy(kNothing));
+  constexpr int kStarts = 20;
+  std::mutex mutex;
+  std::vector<std::string> told;  // on one thread, in this order
+  Awaited<int> end;
+  const uint64_t batches = engine->GetStatus().log_batches;
+  engine->SubmitTogether([&] {
+    for (int i = 0; i < kStarts; ++i) {
+      engine->Submit(Start(absl::StrCat("s", i), "nothing"),
+                     [&](const absl::StatusOr<CommandReply>& reply) {
+                       const std::lock_guard lock(mutex);
+                       EXPECT_OK(reply);
+                       told.push_back("answer");
+                       const bool is_turn = engine->AtTurnEnd([&, last = told.size() == kStarts] {
+                         const std::lock_guard inner(mutex);
+                         told.push_back("end");
+                         if (last) end.Callback()(1);
+                       });
+                       EXPECT_TRUE(is_turn);
+                     });
+    }
+    engine->Submit(Start("t", "missing"), [&](const absl::StatusOr<CommandReply>& reply) {
+      EXPECT_TRUE(absl::IsNotFound(reply.status()));
+    });
+    const std::lock_guard lock(mutex);
+    EXPECT_THAT(told, IsEmpty()) << "they are handed over when all are there";
+  });
+  ASSERT_OK(end.Get());
+  std::vector<std::string> wanted(kStarts, "answer");
+  wanted.insert(wanted.end(), kStarts, "end");
+  EXPECT_EQ(told, wanted);
+  EXPECT_LE(engine->GetStatus().log_batches, batches + 2)
+      << "one sync for all, and perhaps one for the acknowledgements of the deployment";
+  EXPECT_FALSE(engine->AtTurnEnd([] { ADD_FAILURE() << "there is no turn here"; }));
+  ASSERT_OK(engine->Shutdown());
+}
+
+TEST(EngineTurnTest, WhatIsSubmittedTogetherToAStoppedEngineIsRefused) {
+  EngineOptions options;
+  options.partition_count = 2;
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Engine> engine, Engine::Open(options));
+  ASSERT_OK(engine->Shutdown());
+  int refused = 0;
+  engine->SubmitTogether([&] {
+    for (int i = 0; i < 5; ++i) {
+      engine->Submit(Start(absl::StrCat("s", i), "nothing"),
+                     [&](const absl::StatusOr<CommandReply>& reply) { refused += !reply.ok(); });
+    }
+  });
+  EXPECT_EQ(refused, 5);
+}
 
 TEST(EngineFatalTest, AFailedWriteIsNeverAcknowledged) {
   BreakingLog log({.partition_count = 2});
