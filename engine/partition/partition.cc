@@ -410,7 +410,7 @@ Timestamp Partition::NextDue() const {
   if (!closing_) due = std::min(waiters_.next_deadline(), fold_->mailbox().NextDue());
   if (!closing_ && admission_.disk_space() != DiskSpace::kOut) due = std::min(due, timers_->next());
   if (!fold_->sealed()) {
-    due = std::min(due, After(unsealed_since_, options_.seal_interval));
+    due = std::min(due, seal_due_);
     if (!captures_.empty() || !refills_.empty()) due = now_;
     if (closing_ && fold_->unsealed_events() > 0) due = now_;
     due = std::min(due, After(timers_->fetched_until(), -options_.timer_horizon / 2));
@@ -429,14 +429,25 @@ bool Partition::IsSealDue() const {
   const uint64_t events = fold_->unsealed_events();
   if (events == 0) return false;
   return closing_ || IsFetchDue() || events >= options_.seal_events ||
-         now_ >= After(unsealed_since_, options_.seal_interval);
+         now_ >= seal_due_;
+}
+
+// Each partition has its own moment in every interval: all at once would hold up the turn. This is
+// the first that is at least half an interval away.
+Timestamp Partition::NextSeal() const {
+  const Micros interval = options_.seal_interval;
+  const Micros moment = interval * static_cast<Micros>(options_.partition.value()) /
+                        static_cast<Micros>(options_.partition_count);
+  const Micros earliest = now_.value() + interval / 2;
+  const Micros past = (earliest % interval - moment + interval) % interval;
+  return Timestamp(past == 0 ? earliest : earliest + interval - past);
 }
 
 void Partition::Maintain() {
-  if (unsealed_since_ == kNever && fold_->unsealed_events() > 0) unsealed_since_ = now_;
+  if (seal_due_ == kNever && fold_->unsealed_events() > 0) seal_due_ = NextSeal();
   if (IsSealDue()) {
     if (const absl::Status status = fold_->Seal(); !status.ok()) return Break(status);
-    unsealed_since_ = kNever;
+    seal_due_ = kNever;
     sealed_captures_ = std::exchange(captures_, {});
     if (gate_.durable() >= fold_->sealed_position()) WriteSealed();
   }

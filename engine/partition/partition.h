@@ -51,7 +51,7 @@ struct PartitionOptions {
   AdmissionLimits admission;
   saga::DecideLimits decide;
   size_t cached_state_bytes = 64 << 20;
-  // A seal is due after the one or the other.
+  // A seal is due after about the one (half of it to one and a half) or after the other.
   Micros seal_interval = 100 * kMillisecond;
   uint64_t seal_events = 10'000;
   // Timers due within this are kept in memory.
@@ -263,6 +263,7 @@ class Partition {
   void ExpireWaiters();
   void Maintain();
   bool IsSealDue() const;
+  Timestamp NextSeal() const;
   bool IsFetchDue() const;
   void WriteSealed();
 
@@ -320,7 +321,7 @@ class Partition {
   // What is not younger was there before this run.
   Timestamp recovered_through_;
 
-  Timestamp unsealed_since_ = kNever;
+  Timestamp seal_due_ = kNever;  // kNever while there is nothing to seal
   bool closing_ = false;
   uint64_t commits_ = 0;
   uint64_t commands_ = 0;

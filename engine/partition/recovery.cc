@@ -16,7 +16,7 @@ void Partition::Reset() {
                                              .cached_state_bytes = options_.cached_state_bytes},
                                  environment_.views, environment_.programs);
   timers_.emplace(options_.partition);
-  unsealed_since_ = kNever;
+  seal_due_ = kNever;
   delay_.Clear();
 }
 

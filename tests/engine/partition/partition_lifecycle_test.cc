@@ -1,5 +1,9 @@
 // Goal: a partition that comes back is the one that went, and partitions that talk agree. Method:
 // restarts, lost logs and lost messages between the steps; rows compared with a replay of the log.
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -110,6 +114,30 @@ TEST(PartitionRecoveryTest, WhatALostLogStillHasIsTold) {
   EXPECT_OK(**answered);
   EXPECT_EQ(world.outlet().ready.count("s1/1/1"), 0u);
   EXPECT_EQ(world.outlet().ready.count("s1/2/1"), 1u);
+}
+
+TEST(PartitionSealTest, PartitionsWriteTheirRowsOneAfterAnother) {
+  constexpr uint32_t kPartitions = 4;
+  PartitionWorld world({.partitions = kPartitions});
+  world.MustDeploy(kNothing);
+  world.Advance(kSecond);
+  for (uint32_t id = 0; id < kPartitions; ++id) {
+    world.Submit(world.Start(absl::StrCat("s", id), "nothing"), PartitionId(id));
+  }
+  world.Settle();
+  std::map<uint32_t, int> written;  // by partition: after so many milliseconds
+  for (int passed = 1; passed <= 150; ++passed) {
+    world.Advance(kMillisecond);
+    for (uint32_t id = 0; id < kPartitions; ++id) {
+      const partition::PartitionStats stats = world.partition(id).stats();
+      if (stats.applied == stats.staged) written.emplace(id, passed);
+    }
+  }
+  std::set<int> moments;
+  for (const auto& [id, passed] : written) moments.insert(passed);
+  ASSERT_THAT(moments, SizeIs(kPartitions)) << "each at another moment";
+  EXPECT_GE(*moments.begin(), 50);
+  EXPECT_EQ(*moments.rbegin() - *moments.begin(), 75) << "evenly over the interval of 100 ms";
 }
 
 TEST(PartitionRecoveryTest, SagasOutOfMemoryAreReadBackAsTheyWere) {
