@@ -29,12 +29,17 @@ LogWriter::~LogWriter() {
 
 void LogWriter::Stage(std::vector<StagedCommit> commits) {
   if (commits.empty()) return;
-  MutexLock lock(mu_);
-  // Nobody would ever write them.
-  if (!broken_.ok()) return;
-  staged_count_ += commits.size();
-  std::move(commits.begin(), commits.end(), std::back_inserter(staged_));
-  if (!writing_) work_.NotifyOne();
+  bool is_idle = false;
+  {
+    MutexLock lock(mu_);
+    // Nobody would ever write them.
+    if (!broken_.ok()) return;
+    staged_count_ += commits.size();
+    std::move(commits.begin(), commits.end(), std::back_inserter(staged_));
+    is_idle = !writing_;
+  }
+  // Unlocked, or the thread that wakes up would wait for the lock at once.
+  if (is_idle) work_.NotifyOne();
 }
 
 bool LogWriter::TryAppendInline(absl::Span<const StagedCommit> commits) {
@@ -45,10 +50,14 @@ bool LogWriter::TryAppendInline(absl::Span<const StagedCommit> commits) {
     writing_ = true;
   }
   const bool durable = AppendBatch(commits, /*is_inline=*/true);
-  MutexLock lock(mu_);
-  writing_ = false;
-  idle_.NotifyAll();
-  work_.NotifyOne();
+  bool has_work = false;
+  {
+    MutexLock lock(mu_);
+    writing_ = false;
+    has_work = !staged_.empty() || stopping_;
+    idle_.NotifyAll();
+  }
+  if (has_work) work_.NotifyOne();
   return durable;
 }
 
@@ -68,7 +77,7 @@ void LogWriter::Run() {
   while (true) {
     {
       MutexLock lock(mu_);
-      // An inline append ends with a call of work_, so waiting for it loses nothing.
+      // An inline append ends with a call of work_ when there is any, so waiting loses nothing.
       while (writing_ || (staged_.empty() && !stopping_)) work_.Wait(mu_);
       if (staged_.empty() || !broken_.ok()) return;
       TakeBatch();

@@ -49,10 +49,14 @@ PartitionThread* PartitionThread::Current() { return current; }
 
 template <typename T>
 bool PartitionThread::Put(T& item) {
-  MutexLock lock(mu_);
-  if (stopping_) return false;
-  intake_.emplace_back(std::move(item));
-  Wake();
+  bool must_wake = false;
+  {
+    MutexLock lock(mu_);
+    if (stopping_) return false;
+    intake_.emplace_back(std::move(item));
+    must_wake = std::exchange(asleep_, false);
+  }
+  if (must_wake) wake_.NotifyOne();
   return true;
 }
 
@@ -61,14 +65,16 @@ void PartitionThread::Submit(Submission submission) {
 }
 
 void PartitionThread::Submit(std::vector<Submission> submissions) {
+  bool must_wake = false;
   {
     MutexLock lock(mu_);
     if (!stopping_) {
       for (Submission& each : submissions) intake_.emplace_back(std::move(each));
       submissions.clear();
-      Wake();
+      must_wake = std::exchange(asleep_, false);
     }
   }
+  if (must_wake) wake_.NotifyOne();
   for (Submission& each : submissions) Refuse(each);
 }
 
@@ -76,16 +82,14 @@ void PartitionThread::Post(absl::AnyInvocable<void()> work) { Put(work); }
 
 void PartitionThread::Durable(
     absl::Span<const std::pair<partition::Partition*, Position>> positions) {
-  MutexLock lock(mu_);
-  for (const auto& [partition, position] : positions)
-    intake_.emplace_back(News{partition, position});
-  Wake();
-}
-
-void PartitionThread::Wake() {
-  if (!asleep_) return;
-  asleep_ = false;  // once is enough
-  wake_.NotifyOne();
+  bool must_wake = false;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [partition, position] : positions)
+      intake_.emplace_back(News{partition, position});
+    must_wake = std::exchange(asleep_, false);
+  }
+  if (must_wake) wake_.NotifyOne();
 }
 
 void PartitionThread::Stop() {

@@ -86,7 +86,6 @@ class PartitionThread {
   // Leaves `item` as it is and says false after Stop.
   template <typename T>
   bool Put(T& item);
-  void Wake() SKALD_REQUIRES(mu_);
   void Run();
   // Waits for something to do. False when the thread is to end.
   bool Take(Timestamp due);
@@ -103,6 +102,8 @@ class PartitionThread {
   Mutex mu_;
   CondVar wake_;
   std::vector<Item> intake_ SKALD_GUARDED_BY(mu_);
+  // It sleeps, and was not woken yet. Whoever takes this wakes it, once, after unlocking: else it would
+  // wait for the lock at once.
   bool asleep_ SKALD_GUARDED_BY(mu_) = false;
   bool stopping_ SKALD_GUARDED_BY(mu_) = false;
 
