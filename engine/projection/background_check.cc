@@ -4,38 +4,53 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "engine/projection/index_sums.h"
 #include "engine/projection/projector_state.h"
 #include "engine/projection/table_keys.h"
 
 namespace skald::projection {
 
-// A sentence when the rows do not add up to what folding came to.
-absl::StatusOr<std::string> Projector::RowsDifference(const std::string& model, uint64_t generation,
+// A sentence when the rows do not add up to what folding came to, or indexes are not of them.
+absl::StatusOr<std::string> Projector::RowsDifference(const LiveRows& rows,
                                                       const storage::ViewSnapshot& snapshot) const {
   SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
-                         snapshot.Get(CheckpointKey(generation)));
+                         snapshot.Get(CheckpointKey(rows.generation)));
   if (!text) return std::string();
   SKALD_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Decode(*text));
-  SKALD_ASSIGN_OR_RETURN(const auto sum, HashRows(snapshot, generation));
-  if (sum.first == checkpoint.rows && sum.second == checkpoint.hash) return std::string();
-  return absl::StrCat("read model '", model, "' has ", sum.first, " rows that sum up to ",
+  SKALD_ASSIGN_OR_RETURN(const auto sum, HashRows(snapshot, rows.generation));
+  if (sum.first == checkpoint.rows && sum.second == checkpoint.hash) {
+    if (rows.schema == nullptr) return std::string();
+    SKALD_ASSIGN_OR_RETURN(const std::string difference,
+                           IndexDifference(snapshot, rows.generation, rows.schema));
+    if (difference.empty()) return std::string();
+    return absl::StrCat("read model '", rows.model, "': ", difference, ": rebuild it");
+  }
+  return absl::StrCat("read model '", rows.model, "' has ", sum.first, " rows that sum up to ",
                       sum.second.ToHex(), "; folding came to ", checkpoint.rows, " and ",
                       checkpoint.hash.ToHex(), ": rebuild it");
 }
 
+Projector::LiveRows Projector::LiveRowsOf(const std::string& model, const Entry& entry) {
+  LiveRows rows{.model = model, .generation = entry.live, .schema = nullptr};
+  if (entry.serving != nullptr) {
+    rows.schema = std::shared_ptr<const ModelSchema>(entry.serving, &entry.serving->schema);
+  }
+  return rows;
+}
+
 absl::StatusOr<std::vector<std::string>> Projector::CheckRows() const {
   std::vector<std::string> differences;
-  std::vector<std::pair<std::string, uint64_t>> live;
+  std::vector<LiveRows> live;
   std::unique_ptr<storage::ViewSnapshot> snapshot;
   {
     MutexLock lock(mu_);
     for (const auto& [name, entry] : entries_) {
-      if (entry->live != 0) live.emplace_back(name, entry->live);
+      if (entry->live != 0) live.push_back(LiveRowsOf(name, *entry));
     }
     snapshot = parts_.views.Snapshot();
   }
-  for (const auto& [name, generation] : live) {
-    SKALD_ASSIGN_OR_RETURN(std::string difference, RowsDifference(name, generation, *snapshot));
+  for (const LiveRows& rows : live) {
+    SKALD_ASSIGN_OR_RETURN(std::string difference, RowsDifference(rows, *snapshot));
     if (!difference.empty()) differences.push_back(std::move(difference));
   }
   return differences;
@@ -56,7 +71,7 @@ std::string Projector::NextToCheck() const {
 }
 
 void Projector::BeginCheck(const std::string& model) {
-  uint64_t generation = 0;
+  LiveRows rows;
   std::unique_ptr<storage::ViewSnapshot> snapshot;
   {
     MutexLock lock(mu_);
@@ -64,10 +79,10 @@ void Projector::BeginCheck(const std::string& model) {
     check_due_ = After(parts_.clock.Now(), options_.check_interval);
     const auto found = entries_.find(model);
     if (found == entries_.end() || found->second->live == 0) return;
-    generation = found->second->live;
+    rows = LiveRowsOf(model, *found->second);
     snapshot = parts_.views.Snapshot();
   }
-  const absl::StatusOr<std::string> difference = RowsDifference(model, generation, *snapshot);
+  const absl::StatusOr<std::string> difference = RowsDifference(rows, *snapshot);
   if (!difference.ok()) return Fail(difference.status());
   if (!difference->empty()) {
     MutexLock lock(mu_);

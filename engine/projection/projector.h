@@ -197,7 +197,13 @@ class Projector final : public ModelKeeper {
   std::string NextToCheck() const SKALD_REQUIRES(mu_);
   void BeginCheck(const std::string& model);
   void EndCheck(Entry& entry, const absl::StatusOr<RebuildResult>& result) SKALD_REQUIRES(mu_);
-  absl::StatusOr<std::string> RowsDifference(const std::string& model, uint64_t generation,
+  struct LiveRows {
+    std::string model;
+    uint64_t generation = 0;
+    std::shared_ptr<const ModelSchema> schema;  // null when it is not known
+  };
+  static LiveRows LiveRowsOf(const std::string& model, const Entry& entry);
+  absl::StatusOr<std::string> RowsDifference(const LiveRows& rows,
                                              const storage::ViewSnapshot& snapshot) const;
 
   // Copies as of a time (copies.cc).

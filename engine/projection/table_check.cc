@@ -8,7 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
 #include "base/status_macros.h"
+#include "engine/projection/index_sums.h"
 #include "engine/projection/model_table.h"
+#include "engine/projection/projector_state.h"
 #include "engine/projection/table_keys.h"
 #include "storage/keys.h"
 
@@ -19,12 +21,14 @@ using storage::Table;
 
 class TableCheck {
  public:
-  TableCheck(const storage::ViewSnapshot& snapshot, absl::Span<const Position> last)
-      : snapshot_(snapshot), last_(last) {}
+  TableCheck(const storage::ViewSnapshot& snapshot, absl::Span<const Position> last,
+             absl::Span<const std::shared_ptr<const Model>> models)
+      : snapshot_(snapshot), last_(last), models_(models) {}
 
   absl::StatusOr<TableReport> Run() {
     SKALD_RETURN_IF_ERROR(ReadRegistry());
     SKALD_RETURN_IF_ERROR(ReadCheckpoints());
+    for (auto& [number, generation] : generations_) FindIndexes(number, generation);
     for (const Table table :
          {Table::kModelRow, Table::kModelIndex, Table::kModelVersion, Table::kModelPoison}) {
       SKALD_RETURN_IF_ERROR(ReadRows(table));
@@ -44,6 +48,7 @@ class TableCheck {
     uint64_t rows = 0;
     RowsHash hash;
     uint64_t others = 0;  // index entries, versions, events put aside
+    std::optional<IndexSums> indexes;  // of a known model
   };
 
   void Damage(std::string where, std::string what) {
@@ -125,6 +130,18 @@ class TableCheck {
     }
   }
 
+  void FindIndexes(uint64_t number, Generation& generation) {
+    if (!generation.checkpoint) return;
+    for (const std::shared_ptr<const Model>& model : models_) {
+      if (model->schema.name != CopiedModel(generation.model) ||
+          model->version != generation.checkpoint->version) {
+        continue;
+      }
+      generation.indexes.emplace(number,
+                                 std::shared_ptr<const ModelSchema>(model, &model->schema));
+    }
+  }
+
   absl::Status ReadRows(Table table) {
     const size_t prefix = GenerationPrefix(table, 0).size();
     return Scan(table, [&](absl::string_view, absl::string_view key, absl::string_view text) {
@@ -137,12 +154,14 @@ class TableCheck {
         generation.hash.Add(key.substr(prefix), text);
         const absl::StatusOr<Json> row = Json::Parse(text);
         is_readable = row.ok() && row->is_object();
+        if (is_readable && generation.indexes) generation.indexes->AddRow(key.substr(prefix), *row);
       } else {
         ++generation.others;
         if (table == Table::kModelPoison) is_readable = DecodePoison(text).ok();
         // A version that is empty says that there was no row.
         if (table == Table::kModelVersion && !text.empty()) is_readable = Json::Parse(text).ok();
         if (table == Table::kModelIndex) is_readable = text.empty();
+        if (table == Table::kModelIndex && generation.indexes) generation.indexes->AddEntry(key);
       }
       if (!is_readable) Damage(WhereOf(generation, number), "a row cannot be read");
     });
@@ -167,7 +186,12 @@ class TableCheck {
       Checkpoint folded = *generation.checkpoint;
       folded.rows += generation.part_rows;
       folded.hash.AddAll(generation.part_hash);
-      if (generation.rows == folded.rows && generation.hash == folded.hash) continue;
+      if (generation.rows == folded.rows && generation.hash == folded.hash) {
+        const std::string difference =
+            generation.indexes ? generation.indexes->Difference() : std::string();
+        if (!difference.empty()) Damage(where, difference);
+        continue;
+      }
       Damage(where, absl::StrCat("has ", generation.rows, " rows that sum up to ",
                                  generation.hash.ToHex(), "; folding came to ", folded.rows, " and ",
                                  folded.hash.ToHex()));
@@ -176,6 +200,7 @@ class TableCheck {
 
   const storage::ViewSnapshot& snapshot_;
   const absl::Span<const Position> last_;
+  const absl::Span<const std::shared_ptr<const Model>> models_;
   uint64_t next_ = ~uint64_t{0};
   absl::btree_map<uint64_t, Generation> generations_;
   TableReport report_;
@@ -184,8 +209,9 @@ class TableCheck {
 }  // namespace
 
 absl::StatusOr<TableReport> CheckModelTables(const storage::ViewSnapshot& snapshot,
-                                             absl::Span<const Position> last) {
-  return TableCheck(snapshot, last).Run();
+                                             absl::Span<const Position> last,
+                                             absl::Span<const std::shared_ptr<const Model>> models) {
+  return TableCheck(snapshot, last, models).Run();
 }
 
 }  // namespace skald::projection

@@ -5,14 +5,18 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "base/json.h"
 #include "engine/audit/checkpoint.h"
 #include "engine/audit/commit_leaf.h"
 #include "engine/audit/key_file.h"
 #include "engine/audit/merkle.h"
 #include "engine/audit/tile_tree.h"
+#include "engine/projection/declared_model.h"
+#include "engine/projection/models/built_in.h"
 #include "engine/projection/table_check.h"
 #include "engine/runtime/program_cache.h"
 #include "engine/runtime/verify.h"
@@ -160,10 +164,36 @@ class StoreCheck {
              kRestore);
     }
     next->second = commit.header.first_revision() + commit.header.count();
+    if (commit.header.saga_id().empty()) TakeDeclarations(commit, bodies);
     state.tree.Append(audit::CommitLeaf(commit));
     if (state.audited && state.tree.size() == state.audited->size) {
       state.root_then = state.tree.root();
     }
+  }
+
+  void TakeDeclarations(const storage::CommitView& commit, const log::v1::EventBodies& bodies) {
+    for (int i = 0; i < bodies.events_size(); ++i) {
+      const log::v1::Event& event = bodies.events(i);
+      if (event.has_model_dropped()) declared_.erase(event.model_dropped().name());
+      if (!event.has_model_deployed()) continue;
+      const log::v1::ModelDeployed& model = event.model_deployed();
+      if (model.text_slot() == 0 || model.text_slot() > commit.slots.size()) continue;
+      const absl::StatusOr<Json> text = Json::Parse(commit.slots[model.text_slot() - 1]);
+      if (text.ok() && text->is_string()) declared_[model.name()] = std::string(text->AsString());
+    }
+  }
+
+  // Those of which this program knows how their rows are ordered.
+  std::vector<std::shared_ptr<const projection::Model>> KnownModels() const {
+    std::vector<std::shared_ptr<const projection::Model>> known =
+        projection::BuiltInModels([](absl::string_view) { return nullptr; });
+    for (const auto& [name, text] : declared_) {
+      const projection::CompiledModel compiled = projection::CompileModel(text);
+      if (!compiled.ok()) continue;
+      known.push_back(
+          std::make_shared<const projection::Model>(projection::MakeModel(compiled.declaration)));
+    }
+    return known;
   }
 
   // ---- What is derived ----
@@ -228,7 +258,7 @@ class StoreCheck {
   void CheckModels() {
     Progress("read models");
     const auto checked = projection::CheckModelTables(*store_.views->Snapshot(),
-                                                      store_.log->LastPositions());
+                                                      store_.log->LastPositions(), KnownModels());
     if (!checked.ok()) {
       return Add(Severity::kDamage, "read models", checked.status().message(), kFoldAnew);
     }
@@ -262,6 +292,7 @@ class StoreCheck {
   const StoreCheckOptions& options_;
   storage::ExaminedStore store_;
   ProgramCache programs_;
+  absl::btree_map<std::string, std::string> declared_;  // texts of read models, by name
   StoreReport report_;
 };
 

@@ -21,6 +21,7 @@
 namespace skald::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // A log with one commit that has a flipped bit.
@@ -180,6 +181,12 @@ TEST(ProjectorCheckTest, ModelsAreCheckedInTheBackground) {
   while (status_of("incidents").last_check->difference.empty()) wait();
   EXPECT_THAT(status_of("incidents").last_check->difference,
               HasSubstr("read model 'incidents' has 1 rows"));
+  const std::string entry = projection::IndexPrefix(status_of("sagas").generation, 0) + "planted";
+  ASSERT_OK(views.ApplyRows({{entry, ""}}));
+  while (status_of("sagas").last_check->difference.empty()) wait();
+  EXPECT_THAT(status_of("sagas").last_check->difference,
+              AllOf(HasSubstr("read model 'sagas': its index '"), HasSubstr("51 entries; its rows make 50")));
+  EXPECT_THAT(*models.CheckRows(), ::testing::SizeIs(2)) << "the row and the entry";
   EXPECT_OK(engine->Shutdown());
 }
 

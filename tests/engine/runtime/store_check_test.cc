@@ -63,6 +63,15 @@ std::map<std::string, std::string> Contents(const std::string& folder) {
   return contents;
 }
 
+constexpr char kKinds[] = R"(model: kinds
+events: [{}]
+key: .type
+init: {count: 0}
+reduce: .count += 1
+columns: {count: {type: integer}}
+indexes: [count]
+)";
+
 class StoreCheckTest : public ::testing::Test {
  protected:
   // Twice, so that the first half is in tables.
@@ -77,6 +86,9 @@ class StoreCheckTest : public ::testing::Test {
     ASSERT_OK(engine);
     EngineDriver driver(**engine);
     ASSERT_OK(driver.Deploy(kOrder));
+    Awaited<runtime::DeployModelReply> deployed;
+    (*engine)->DeployModel(kKinds, "ann", deployed.Callback());
+    ASSERT_OK(deployed.Get());
     const auto worker = InstantWorker::Join(**engine, {"reserve", "charge", "release", "refund"});
     for (int i = first; i < first + kSagas / 2; ++i) {
       ASSERT_OK(driver.Start(absl::StrCat("s", i), "order"));
@@ -313,6 +325,35 @@ TEST_F(StoreCheckTest, RowsOfReadModelsAreExamined) {
                 return Changes{{first(views, storage::Table::kModelRow).first, "{"}};
               }),
               Contains(AllOf(is_damage, Field(&StoreFinding::what, HasSubstr("cannot be read")))));
+  EXPECT_THAT(findings_with([&](const storage::Views& views) {
+                return Changes{{first(views, storage::Table::kModelIndex).first, std::nullopt}};
+              }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::what, HasSubstr("; its rows make ")))));
+  EXPECT_THAT(findings_with([&](const storage::Views& views) {
+                const std::string entry = first(views, storage::Table::kModelIndex).first;
+                return Changes{{entry, std::nullopt}, {entry + "x", ""}};
+              }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::what,
+                                              HasSubstr("entries that its rows do not make")))));
+  EXPECT_THAT(findings_with([&](const storage::Views& views) {
+                std::string last;
+                const std::string prefix =
+                    storage::KeyBuilder(storage::Table::kModelIndex, PartitionId(0)).Build();
+                EXPECT_OK(views.Scan(prefix, storage::PrefixEnd(prefix),
+                                     [&](absl::string_view key, absl::string_view) {
+                                       last = std::string(key);
+                                       return true;
+                                     }));
+                return Changes{{last, std::nullopt}};
+              }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::where, HasSubstr("'kinds'")),
+                             Field(&StoreFinding::what, HasSubstr("its index 'count' has ")))));
+  EXPECT_THAT(findings_with([&](const storage::Views& views) {
+                const std::string entry = first(views, storage::Table::kModelIndex).first;
+                const uint64_t generation = storage::KeyParser(entry).Number();
+                return Changes{{projection::IndexPrefix(generation, 1'000) + "x", ""}};
+              }),
+              Contains(AllOf(is_damage, Field(&StoreFinding::what, HasSubstr("of no index")))));
   EXPECT_THAT(findings_with([&](const storage::Views& views) {
                 return Changes{{first(views, storage::Table::kModelCheckpoint).first, "?"}};
               }),
