@@ -118,7 +118,8 @@ absl::Status WatchSource::TakeSnapshot() {
   }
   cut_ = rows->cut();
   generation_ = rows->generation();
-  next_key_.clear();
+  SKALD_ASSIGN_OR_RETURN(plan_, query::MakePlan(rows->schema(), filter_, {}));
+  scan_.emplace(*rows, plan_, /*values=*/true);
   is_snapshot_due_ = true;
   present_ = nullptr;
   MutexLock lock(rows_mu_);
@@ -150,19 +151,16 @@ absl::StatusOr<bool> WatchSource::FillSnapshot(v1::WatchRowsResponse& frame) {
   frame.set_kind(v1::WatchRowsResponse::KIND_SNAPSHOT);
   frame.set_is_reset(std::exchange(is_reset_, false));
   size_t bytes = 0, looked_at = 0;
-  bool is_complete = true;
   const auto visit = [&](const projection::Row& row) {
-    next_key_ = absl::StrCat(row.key, absl::string_view("\0", 1));
     if (filter_.Matches(row.value)) {
       v1::WatchRowsResponse::Change& change = *frame.add_changes();
       change.set_key(KeyOf(schema_, row.value).ToText());
       change.set_row(row.value.ToText());
       bytes += change.key().size() + change.row().size() + kChangeBytes;
     }
-    is_complete = ++looked_at < kRowsLookedAt && bytes < kFrameBytes;
-    return is_complete;
+    return ++looked_at < kRowsLookedAt && bytes < kFrameBytes;
   };
-  SKALD_RETURN_IF_ERROR(rows->Scan({.begin = next_key_}, visit));
+  SKALD_ASSIGN_OR_RETURN(const bool is_complete, scan_->Run(visit));
   if (!is_complete) return true;
   is_snapshot_due_ = false;
   MutexLock lock(rows_mu_);

@@ -17,6 +17,8 @@
 #include "base/mutex.h"
 #include "engine/projection/keeper.h"
 #include "engine/query/filter.h"
+#include "engine/query/page.h"
+#include "engine/query/plan.h"
 #include "skald/v1/read_model_service.pb.h"
 
 namespace skald::api {
@@ -63,14 +65,15 @@ class WatchSource final : public FrameSource<v1::WatchRowsResponse> {
   Timestamp last_frame_;
   bool told_caught_up_ = false;
 
-  // The rows while they are being sent, and what comes next of them. Taken away by a round when
-  // that takes too long, as they hold on to what has long been changed.
+  // The rows while they are being sent, and how far that is. Taken away by a round when that takes
+  // too long, as they hold on to what has long been changed.
   mutable Mutex rows_mu_;
   std::shared_ptr<const projection::ModelRows> rows_ SKALD_GUARDED_BY(rows_mu_);
   Timestamp rows_until_ SKALD_GUARDED_BY(rows_mu_);
   bool is_snapshot_due_ = false;
   bool is_reset_ = false;  // the next frame says that what was told before is void
-  std::string next_key_;
+  query::Plan plan_;
+  std::optional<query::PlanScan> scan_;  // of the rows taken last: only while they are there
 
   // What is told piece by piece: changes of one round that do not fit one frame.
   Deltas present_;

@@ -214,6 +214,30 @@ class WatchingTest(harness.ServerCase):
             api.close()
         self.assertEqual(told, [goal] * count)
 
+    def test_a_filtered_watch_begins_where_an_index_leads(self):
+        # More rows than are looked at for one frame of a snapshot.
+        frames_of_starts, items = 21, 1_000
+        self.deploy(self.api, (harness.HEAD % "ends") + "do:\n  - done: { set: { a: 1 } }\n")
+
+        def frames():
+            for _ in range(frames_of_starts):
+                frame = self.api.saga_service.StartSagasRequest()
+                for item in range(items):
+                    frame.items.add(item_id=item, start=self.start_request(self.api, "ends"))
+                yield frame
+        answers = self.api.sagas.StartSagas(frames(), timeout=120)
+        started = sum(result.HasField("started") for answer in answers for result in answer.results)
+        self.assertEqual(started, frames_of_starts * items)
+        self.start(self.api, "works", saga_id="odd")  # no worker is there
+        self.assertEqual(list(self.rows("status=running")[0]), [("test", "odd")])
+        request = self.api.read_model_service.WatchRowsRequest(model="sagas")
+        request.filter.where.append("status=running")
+        call = self.api.models.WatchRows(request, timeout=60)
+        first = next(call)
+        call.cancel()
+        self.assertEqual([json.loads(change.key) for change in first.changes], [["test", "odd"]])
+        self.assertTrue(first.is_complete, "all rows were looked at")
+
     def test_bad_watches_are_refused(self):
         def refused(**fields):
             request = self.api.read_model_service.WatchRowsRequest(**fields)
