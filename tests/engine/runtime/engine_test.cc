@@ -367,13 +367,6 @@ class BreakingLog : public storage::MemoryEventLog {
   std::atomic<bool> broken = false;
 };
 
-saga::Command Start(const std::string& saga_id, const std::string& definition) {
-  saga::Command start;
-  start.saga = {"test", saga_id};
-  start.request = saga::StartSaga{.definition_name = definition};
-  return start;
-}
-
 TEST(EngineTurnTest, WhatIsSubmittedTogetherSharesATurnAndItsEnd) {
   EngineOptions options;
   options.partition_count = 4;
@@ -388,7 +381,7 @@ TEST(EngineTurnTest, WhatIsSubmittedTogetherSharesATurnAndItsEnd) {
   const uint64_t batches = engine->GetStatus().log_batches;
   engine->SubmitTogether([&] {
     for (int i = 0; i < kStarts; ++i) {
-      engine->Submit(Start(absl::StrCat("s", i), "nothing"),
+      engine->Submit(EngineDriver::StartCommand(absl::StrCat("s", i), "nothing"),
                      [&](const absl::StatusOr<CommandReply>& reply) {
                        const std::lock_guard lock(mutex);
                        EXPECT_OK(reply);
@@ -401,7 +394,7 @@ TEST(EngineTurnTest, WhatIsSubmittedTogetherSharesATurnAndItsEnd) {
                        EXPECT_TRUE(is_turn);
                      });
     }
-    engine->Submit(Start("t", "missing"), [&](const absl::StatusOr<CommandReply>& reply) {
+    engine->Submit(EngineDriver::StartCommand("t", "missing"), [&](const absl::StatusOr<CommandReply>& reply) {
       EXPECT_TRUE(absl::IsNotFound(reply.status()));
     });
     const std::lock_guard lock(mutex);
@@ -425,7 +418,7 @@ TEST(EngineTurnTest, WhatIsSubmittedTogetherToAStoppedEngineIsRefused) {
   int refused = 0;
   engine->SubmitTogether([&] {
     for (int i = 0; i < 5; ++i) {
-      engine->Submit(Start(absl::StrCat("s", i), "nothing"),
+      engine->Submit(EngineDriver::StartCommand(absl::StrCat("s", i), "nothing"),
                      [&](const absl::StatusOr<CommandReply>& reply) { refused += !reply.ok(); });
     }
   });
