@@ -1,8 +1,8 @@
 // A worker's stream: tasks out, answers in, many to a frame each way.
 //
 // What is to be told gathers in an outbox while a write is under way, or a turn of the engine tells
-// more, and goes out together. The outbox is bounded: tasks by the worker's credit, results by worker_answers_max, past which the
-// stream is not read.
+// more, and goes out together. The outbox is bounded: tasks by the worker's credit, results by
+// worker_answers_max, past which the stream is not read.
 //
 // Credit: a task takes one when it is handed out. It comes back with the answer's result (unless
 // that asks for the answer again), or when a heartbeat reports the task lost. Only tasks handed out

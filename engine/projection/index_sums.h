@@ -48,8 +48,8 @@ class IndexSums {
 
   const uint64_t generation_;
   const std::shared_ptr<const ModelSchema> schema_;
-  std::vector<Sums> indexes_;   // as in the schema
-  uint64_t unknown_ = 0;        // entries of others
+  std::vector<Sums> indexes_;  // as in the schema
+  uint64_t unknown_ = 0;       // entries of others
 };
 
 // As IndexSums::Difference, of what stands in a snapshot. DATA_LOSS when a row cannot be read.

@@ -139,6 +139,7 @@ class TableCheck {
       }
       generation.indexes.emplace(number,
                                  std::shared_ptr<const ModelSchema>(model, &model->schema));
+      return;
     }
   }
 
