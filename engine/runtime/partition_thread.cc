@@ -47,13 +47,13 @@ void PartitionThread::Start() {
 
 PartitionThread* PartitionThread::Current() { return current; }
 
-template <typename T>
-bool PartitionThread::Put(T& item) {
+template <typename Fill>
+bool PartitionThread::Add(Fill fill) {
   bool must_wake = false;
   {
     MutexLock lock(mu_);
     if (stopping_) return false;
-    intake_.emplace_back(std::move(item));
+    fill(intake_);
     must_wake = std::exchange(asleep_, false);
   }
   if (must_wake) wake_.NotifyOne();
@@ -61,35 +61,30 @@ bool PartitionThread::Put(T& item) {
 }
 
 void PartitionThread::Submit(Submission submission) {
-  if (!Put(submission)) Refuse(submission);
+  const bool added =
+      Add([&](std::vector<Item>& intake) { intake.emplace_back(std::move(submission)); });
+  if (!added) Refuse(submission);
 }
 
 void PartitionThread::Submit(std::vector<Submission> submissions) {
-  bool must_wake = false;
-  {
-    MutexLock lock(mu_);
-    if (!stopping_) {
-      for (Submission& each : submissions) intake_.emplace_back(std::move(each));
-      submissions.clear();
-      must_wake = std::exchange(asleep_, false);
-    }
-  }
-  if (must_wake) wake_.NotifyOne();
+  const bool added = Add([&](std::vector<Item>& intake) {
+    for (Submission& each : submissions) intake.emplace_back(std::move(each));
+  });
+  if (added) return;
   for (Submission& each : submissions) Refuse(each);
 }
 
-void PartitionThread::Post(absl::AnyInvocable<void()> work) { Put(work); }
+void PartitionThread::Post(absl::AnyInvocable<void()> work) {
+  Add([&](std::vector<Item>& intake) { intake.emplace_back(std::move(work)); });
+}
 
 void PartitionThread::Durable(
     absl::Span<const std::pair<partition::Partition*, Position>> positions) {
-  bool must_wake = false;
-  {
-    MutexLock lock(mu_);
-    for (const auto& [partition, position] : positions)
-      intake_.emplace_back(News{partition, position});
-    must_wake = std::exchange(asleep_, false);
-  }
-  if (must_wake) wake_.NotifyOne();
+  Add([&](std::vector<Item>& intake) {
+    for (const auto& [partition, position] : positions) {
+      intake.emplace_back(News{partition, position});
+    }
+  });
 }
 
 void PartitionThread::Stop() {

@@ -83,9 +83,9 @@ class PartitionThread {
   };
   using Item = std::variant<Submission, absl::AnyInvocable<void()>, News>;
 
-  // Leaves `item` as it is and says false after Stop.
-  template <typename T>
-  bool Put(T& item);
+  // Lets `fill` add to the intake, and wakes the thread. After Stop does neither and says false.
+  template <typename Fill>
+  bool Add(Fill fill);
   void Run();
   // Waits for something to do. False when the thread is to end.
   bool Take(Timestamp due);
