@@ -76,6 +76,9 @@ void Broker::AskForMore(Timestamp now, Effects& effects) {
     queue->asked_at = now;
     effects.refills.push_back(*queue->asked);
   }
+  // The set's order differs from run to run.
+  std::sort(effects.refills.begin(), effects.refills.end(),
+            [](const RefillRequest& a, const RefillRequest& b) { return a.function < b.function; });
 }
 
 void Broker::Refilled(RefillReply reply, Timestamp now) {
