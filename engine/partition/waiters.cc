@@ -74,6 +74,8 @@ std::vector<std::pair<SagaKey, Waiter>> Waiters::TakeAll() {
   sagas_.clear();
   deadlines_.clear();
   saga_of_.clear();
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.second.id < b.second.id; });
   return all;
 }
 

@@ -39,7 +39,7 @@ class Waiters {
   std::vector<Waiter> TakeOver(const saga::SagaState& state);
   // Takes out those whose deadline has passed.
   std::vector<std::pair<SagaKey, Waiter>> TakeExpired(Timestamp now);
-  // Takes out everyone.
+  // Takes out everyone, by id: a hash map's order would differ from run to run.
   std::vector<std::pair<SagaKey, Waiter>> TakeAll();
 
   Timestamp next_deadline() const {
