@@ -129,7 +129,15 @@ void Projector::RunRounds() {
 absl::Status Projector::RunRound() {
   RemoveGone();
   SKALD_RETURN_IF_ERROR(SwapIn());
-  return TakeRound();
+  const absl::Status status = TakeRound();
+  round_took_ = parts_.clock.Now().value() - last_round_.value();
+  return status;
+}
+
+Micros Projector::Pace() const {
+  if (waiting_ > 0) return kPaceMin;
+  if (watchers_ > 0) return PaceOf(watchers_, options_);
+  return std::clamp(3 * round_took_, options_.pace, std::max(options_.pace, options_.pace_max));
 }
 
 bool Projector::WaitForWork() {
@@ -137,16 +145,14 @@ bool Projector::WaitForWork() {
   while (!stopping_) {
     is_urgent_ = waiting_ > 0 || watchers_ > 0;
     if (swapping_ != nullptr || has_gone_) return true;
-    const Micros pace = waiting_ > 0    ? kPaceMin
-                        : watchers_ > 0 ? PaceOf(watchers_, options_)
-                                        : options_.pace;
+    const Micros pace = Pace();
     const Timestamp now = parts_.clock.Now();
     const Timestamp due = After(last_round_, pace);
     // Watchers mark their progress also when the last change was none of theirs.
     if (watchers_ > 0 && now >= After(told_, kTellInterval)) TellListeners(now);
     const bool has_work = has_grown_ || waiting_ > 0;
     if (has_work && now >= due) return true;
-    const Micros wait = has_work ? due.value() - now.value() : options_.pace;
+    const Micros wait = has_work ? due.value() - now.value() : pace;
     changed_.WaitFor(mu_, std::chrono::microseconds(std::clamp<Micros>(wait, 50, kTellInterval)));
   }
   return false;

@@ -46,10 +46,13 @@
 namespace skald::projection {
 
 struct ProjectorOptions {
-  // Between rounds while nobody waits, and while someone watches; longer the more there are.
+  // Between rounds while nobody waits, and while someone watches; longer the more there are. Where
+  // nobody waits a round is also followed by twice the rest, up to pace_max from its begin to that of
+  // the next: what changes more than once meanwhile is written once.
   Micros pace = 100 * kMillisecond;
+  Micros pace_max = 300 * kMillisecond;
   Micros pace_watched = 2 * kMillisecond;
-  uint64_t round_events_max = 20'000;
+  uint64_t round_events_max = 40'000;
   // States of sagas kept in memory, by the live pass and by each rebuild.
   size_t states_bytes_max = 32 << 20;
   // Threads that fold a large rebuild of a model by saga, each some of the partitions; 0: as many as there
@@ -165,6 +168,8 @@ class Projector final : public ModelKeeper {
 
   // The live rounds, on their thread (projector.cc).
   void RunRounds();
+  // From the begin of a round to that of the next.
+  Micros Pace() const SKALD_REQUIRES(mu_);
   bool WaitForWork();
   absl::Status TakeRound();
   absl::Status WaitDurable(absl::Span<const Position> staged);
@@ -256,6 +261,7 @@ class Projector final : public ModelKeeper {
   std::unique_ptr<FoldPass> pass_;
   Timestamp latest_;
   Timestamp last_round_;
+  Micros round_took_ = 0;  // the last one
 
   std::thread rounds_;
   std::thread builder_;
