@@ -24,7 +24,7 @@ struct RocksDbViewsOptions {
   bool create_if_missing = false;
   // The 16 bytes of the log's store id. Views of another store are refused.
   std::string store_id;
-  size_t write_buffer_bytes = 64 << 20;
+  size_t write_buffer_bytes = 48 << 20;
   size_t block_cache_bytes = 128 << 20;
   // As in RocksDbEventLogOptions; Apply and ApplyRows fail.
   bool read_only = false;
