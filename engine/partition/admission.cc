@@ -14,10 +14,10 @@ namespace {
 constexpr size_t kRequestBytes = 512;
 // A refused caller comes back when a few batches have gone through.
 constexpr Micros kRetryAfter = 50 * kMillisecond;
-// The room for new sagas: at least one in so many of the most, however long the wait; by how much
-// it grows while the wait is short; and how often it changes. From least to most takes two seconds.
+// The room for new sagas: at least one in so many of the most, however long the wait; by what part
+// it grows while the wait is short; and how often it changes. From least to most takes four seconds.
 constexpr size_t kLeastPart = 128;
-constexpr size_t kGrowthPart = 16;
+constexpr size_t kGrowthPart = 8;
 constexpr Micros kAdjustInterval = 100 * kMillisecond;
 // Calls have so many times the room of streams, so that what floods a stream delays calls at most.
 constexpr size_t kCallsMore = 4;
@@ -96,19 +96,34 @@ absl::StatusOr<Ticket> Admission::EnterDeploy(size_t bytes) {
 
 absl::StatusOr<Ticket> Admission::EnterRead() { return Take(kRequestBytes, kAll); }
 
-// Grows steadily and shrinks by a part, as windows do that share a line fairly.
+// By Little's law what is under way is what gets done in a time, times how long each waits: so both
+// tell how much may be under way that the wait is just what it may be. What less room does shows only
+// when the present queue is gone, so nothing is changed until then.
 void Admission::SetDelay(Micros delay, Micros write_time, Timestamp now) {
   delays_ += delay;
+  under_ways_ += under_way();
   ++delay_count_;
-  if (now < After(adjusted_, kAdjustInterval)) return;
-  adjusted_ = now;
-  const Micros mean = std::exchange(delays_, 0) / std::exchange(delay_count_, 0);
-  const size_t most = limits_.commands_max;
+  if (adjust_due_ == kNever) adjust_due_ = After(now, kAdjustInterval);
+  if (now < adjust_due_) return;
+  const size_t count = std::exchange(delay_count_, 0);
+  const Micros wait = std::exchange(delays_, 0) / static_cast<Micros>(count);
+  const size_t waiting = std::exchange(under_ways_, 0) / count;
   const size_t room = start_room_.load(std::memory_order_relaxed);
-  const size_t wanted = mean > limits_.start_delay_max + 2 * write_time
-                            ? std::max(room / 2, std::max<size_t>(most / kLeastPart, 1))
-                            : std::min(room + std::max<size_t>(most / kGrowthPart, 1), most);
-  if (wanted != room) start_room_.store(wanted, std::memory_order_relaxed);
+  const Micros allowed = limits_.start_delay_max + 2 * write_time;
+  start_room_.store(wait > allowed ? LessRoom(room, waiting, allowed, wait) : MoreRoom(room),
+                    std::memory_order_relaxed);
+  adjust_due_ = After(now, wait > allowed ? std::max(2 * wait, kAdjustInterval) : kAdjustInterval);
+}
+
+size_t Admission::LessRoom(size_t room, size_t waiting, Micros allowed, Micros wait) const {
+  const size_t least = std::max<size_t>(limits_.commands_max / kLeastPart, 1);
+  const double part = static_cast<double>(allowed) / static_cast<double>(wait);
+  const double fits = static_cast<double>(std::min(waiting, room)) * part;
+  return std::max(static_cast<size_t>(fits), least);
+}
+
+size_t Admission::MoreRoom(size_t room) const {
+  return std::min(room + std::max<size_t>(room / kGrowthPart, 1), limits_.commands_max);
 }
 
 void Admission::SetFreeBytes(uint64_t bytes) {

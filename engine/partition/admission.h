@@ -88,8 +88,8 @@ class Admission {
 
   // Tells how long the oldest request under way has waited, and what a write takes that waits for
   // no other: twice that is no sign of a queue, as a request may come just after a write has begun.
-  // By one thread at a time. The mean of the delays of a tenth of a second counts: answers come in
-  // waves.
+  // By one thread at a time. The mean of the delays of a tenth of a second counts, as answers come in
+  // waves; of twice such a mean after the room became less.
   void SetDelay(Micros delay, Micros write_time, Timestamp now);
   // Tells how much of the log's device is free.
   void SetFreeBytes(uint64_t bytes);
@@ -100,6 +100,9 @@ class Admission {
  private:
   friend class Ticket;
   bool HasStartRoom(Caller caller) const;
+  // The room after `waiting` requests waited longer than `allowed`, in the mean; and after less.
+  size_t LessRoom(size_t room, size_t waiting, Micros allowed, Micros wait) const;
+  size_t MoreRoom(size_t room) const;
   // `room`: in quarters of the limits.
   absl::StatusOr<Ticket> Take(size_t bytes, size_t room, bool is_streams = false);
   absl::Status CheckDisk(DiskSpace worst) const;
@@ -108,9 +111,10 @@ class Admission {
   const PartitionId partition_;
   const AdmissionLimits limits_;
   // Of the thread that tells the delay: since when it was told what.
-  Timestamp adjusted_;
+  Timestamp adjust_due_ = kNever;
   Micros delays_ = 0;
-  int64_t delay_count_ = 0;
+  size_t under_ways_ = 0;
+  size_t delay_count_ = 0;
   std::atomic<size_t> commands_ = 0;
   std::atomic<size_t> streams_ = 0;  // of the commands: of streams
   std::atomic<size_t> bytes_ = 0;

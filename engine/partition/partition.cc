@@ -59,7 +59,8 @@ Partition::Partition(const PartitionOptions& options, const PartitionEnvironment
 // ---- Requests ----
 
 void Partition::Submit(Command command, Ticket ticket, Done<CommandReply> done) {
-  inbox_.push_back(CommandRequest{std::move(command), std::move(ticket), std::move(done)});
+  Lane& lane = std::holds_alternative<AnswerTask>(command.request) ? begun_ : inbox_;
+  lane.requests.push_back(CommandRequest{std::move(command), std::move(ticket), std::move(done)});
 }
 
 void Partition::Submit(Command command, Done<CommandReply> done) {
@@ -69,19 +70,19 @@ void Partition::Submit(Command command, Done<CommandReply> done) {
 }
 
 void Partition::Deploy(DeployDefinition definition, Ticket ticket, Done<Deployment> done) {
-  inbox_.push_back(DeployRequest{std::move(definition), std::move(ticket), std::move(done)});
+  inbox_.requests.push_back(DeployRequest{std::move(definition), std::move(ticket), std::move(done)});
 }
 
 void Partition::Change(StoreChange change, Ticket ticket, Done<StoreChanged> done) {
-  inbox_.push_back(StoreChangeRequest{std::move(change), std::move(ticket), std::move(done)});
+  inbox_.requests.push_back(StoreChangeRequest{std::move(change), std::move(ticket), std::move(done)});
 }
 
 void Partition::GetSaga(SagaKey key, Ticket ticket, Done<saga::SagaView> done) {
-  inbox_.push_back(GetRequest{std::move(key), std::move(ticket), std::move(done)});
+  inbox_.requests.push_back(GetRequest{std::move(key), std::move(ticket), std::move(done)});
 }
 
 void Partition::WaitSaga(SagaKey key, Waiter waiter) {
-  inbox_.push_back(WaitRequest{std::move(key), std::move(waiter)});
+  begun_.requests.push_back(WaitRequest{std::move(key), std::move(waiter)});
 }
 
 void Partition::StopWaiting(const SagaKey& key, uint64_t waiter_id) {
@@ -90,14 +91,16 @@ void Partition::StopWaiting(const SagaKey& key, uint64_t waiter_id) {
     const auto* const wait = std::get_if<WaitRequest>(&request);
     return wait != nullptr && wait->waiter.id == waiter_id;
   };
-  inbox_.erase(std::remove_if(inbox_.begin(), inbox_.end(), waits), inbox_.end());
+  for (std::deque<Request>* const requests : {&begun_.requests, &inbox_.requests}) {
+    requests->erase(std::remove_if(requests->begin(), requests->end(), waits), requests->end());
+  }
 }
 
 void Partition::FindHistory(SagaKey key, Revision from, Ticket ticket, Done<History> done) {
-  inbox_.push_back(HistoryRequest{std::move(key), from, std::move(ticket), std::move(done)});
+  inbox_.requests.push_back(HistoryRequest{std::move(key), from, std::move(ticket), std::move(done)});
 }
 
-void Partition::Receive(Message message) { inbox_.push_back(std::move(message)); }
+void Partition::Receive(Message message) { begun_.requests.push_back(std::move(message)); }
 
 // ---- A turn ----
 
@@ -112,19 +115,34 @@ void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) 
     CommitAcks();
     ResendMessages();
   }
-  delay_.BeginTurn(inbox_.size(), now_);
-  size_t taken = 0;
-  for (; taken < options_.turn_requests_max && !inbox_.empty() &&
-         staged_bytes_ < options_.turn_bytes_max && broken_.ok();
-       ++taken) {
-    Request request = std::move(inbox_.front());
-    inbox_.pop_front();
-    std::visit([this](auto& each) { Handle(each); }, request);
-  }
-  delay_.EndTurn(taken, inbox_.size(), staged_position(), gate_.durable());
-  admission_.SetDelay(delay_.At(now_), delay_.write_time(), now_);
+  const size_t before = TakeFrom(begun_, 0);
+  const size_t most = options_.turn_starts_max;
+  TakeFrom(inbox_, std::max({most - std::min(most, 8 * before), most / 32, size_t{1}}));
+  admission_.SetDelay(std::max(begun_.delay.At(now_), inbox_.delay.At(now_)),
+                      std::max(begun_.delay.write_time(), inbox_.delay.write_time()), now_);
   Maintain();
   staged_ = nullptr;
+}
+
+size_t Partition::TakeFrom(Lane& lane, size_t starts_max) {
+  lane.delay.BeginTurn(lane.requests.size(), now_);
+  size_t taken = 0;
+  while (taken < options_.turn_requests_max && !lane.requests.empty() && broken_.ok()) {
+    // One may always go, or a flood of large answers would stop the rest.
+    if (taken > 0 && staged_bytes_ >= options_.turn_bytes_max) break;
+    if (IsStart(lane.requests.front()) && starts_max-- == 0) break;
+    Request request = std::move(lane.requests.front());
+    lane.requests.pop_front();
+    std::visit([this](auto& each) { Handle(each); }, request);
+    ++taken;
+  }
+  lane.delay.EndTurn(taken, lane.requests.size(), staged_position(), gate_.durable());
+  return taken;
+}
+
+bool Partition::IsStart(const Request& request) {
+  const auto* const command = std::get_if<CommandRequest>(&request);
+  return command != nullptr && std::holds_alternative<StartSaga>(command->command.request);
 }
 
 Timestamp Partition::CommitTime(Timestamp not_before) const {
@@ -354,6 +372,10 @@ void Partition::Handle(GetRequest& request) {
 void Partition::Handle(WaitRequest& request) {
   Waiter& waiter = request.waiter;
   const absl::StatusOr<CachedSaga*> saga = FindForRead(request.key);
+  if (!saga.ok() && !std::exchange(request.is_in_line, true) && !inbox_.requests.empty()) {
+    inbox_.requests.push_back(std::move(request));
+    return;
+  }
   const bool waits =
       saga.ok() && !IsOver((*saga)->state, waiter.until_parked) && waiter.deadline > now_;
   if (waits && !closing_) return waiters_.Add(request.key, std::move(waiter));
@@ -405,7 +427,7 @@ void Partition::ExpireWaiters() {
 }
 
 Timestamp Partition::NextDue() const {
-  if (!inbox_.empty()) return now_;
+  if (HasWork()) return now_;
   Timestamp due = kNever;
   if (!closing_) due = std::min(waiters_.next_deadline(), fold_->mailbox().NextDue());
   if (!closing_ && admission_.disk_space() != DiskSpace::kOut) due = std::min(due, timers_->next());
@@ -477,7 +499,8 @@ absl::Status Partition::OnDurable(Position position, Timestamp now) {
   // News of the writer may come after that of a later batch, which this thread wrote itself.
   if (position < gate_.durable()) return broken_;
   gate_.Open(position);
-  delay_.Durable(position, now);
+  inbox_.delay.Durable(position, now);
+  begun_.delay.Durable(position, now);
   if (broken_.ok() && fold_->sealed() && position >= fold_->sealed_position()) WriteSealed();
   return broken_;
 }
@@ -492,7 +515,7 @@ PartitionStats Partition::stats() const {
   return {.staged = staged_position(),
           .durable = gate_.durable(),
           .applied = applied_,
-          .inbox = inbox_.size(),
+          .inbox = waiting_requests(),
           .cached_states = fold_->cached_states(),
           .commits = commits_,
           .commands = commands_};

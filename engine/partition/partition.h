@@ -1,5 +1,7 @@
 // A partition: takes commands in order, decides them, stages commits, and lets their effects out
-// once they are durable.
+// once they are durable. Answers of workers, messages of partitions and waits for sagas that are
+// there overtake the rest, and when there are many a turn takes few starts of sagas. So under load
+// few sagas are under way at a time, each ends soon, and little of it is ever written as a row.
 //
 // Passive and single-threaded: no thread, lock, socket, file or clock inside. Whoever drives it
 // (the threads of engine/runtime, a test, the simulator) gives the time and the news from the log:
@@ -52,13 +54,16 @@ struct PartitionOptions {
   saga::DecideLimits decide;
   size_t cached_state_bytes = 64 << 20;
   // A seal is due after about the one (half of it to one and a half) or after the other.
-  Micros seal_interval = 100 * kMillisecond;
+  Micros seal_interval = 250 * kMillisecond;
   uint64_t seal_events = 10'000;
   // Timers due within this are kept in memory.
   Micros timer_horizon = kMinute;
   // Bounds on one Poll, so that a turn stays short.
   size_t turn_requests_max = 256;
   size_t turn_bytes_max = 1 << 20;
+  // A turn takes so many starts of sagas, but eight fewer for each request that goes before them; a
+  // thirty-second of it at least.
+  size_t turn_starts_max = 256;
 };
 
 // What a partition works with. All must outlive it.
@@ -150,7 +155,7 @@ class Partition {
   // Takes requests and due timers in order, and appends commits to `staged`, which the driver gives
   // to the log in that order. May leave some for the next turn (HasWork).
   void Poll(Timestamp now, std::vector<storage::StagedCommit>& staged);
-  bool HasWork() const { return !inbox_.empty(); }
+  bool HasWork() const { return waiting_requests() > 0; }
   // When Poll wants to be called though nothing came in.
   Timestamp NextDue() const;
   // The log is durable through `position`, as of now. Not OK when views cannot be written: fatal.
@@ -194,6 +199,7 @@ class Partition {
   struct WaitRequest {
     SagaKey key;
     Waiter waiter;
+    bool is_in_line = false;  // behind what came before it, perhaps the saga's start
   };
   struct HistoryRequest {
     SagaKey key;
@@ -258,6 +264,16 @@ class Partition {
                                             const log::v1::EventBodies& bodies,
                                             std::vector<std::string> slots);
 
+  // Requests that wait for their turn, in order, and how long they have.
+  struct Lane {
+    std::deque<Request> requests;
+    QueueDelay delay;
+  };
+  // Handles as many as a turn may, with up to so many starts. Returns how many.
+  size_t TakeFrom(Lane& lane, size_t starts_max);
+  static bool IsStart(const Request& request);
+  size_t waiting_requests() const { return begun_.requests.size() + inbox_.requests.size(); }
+
   // Time.
   void FireTimers();
   void ExpireWaiters();
@@ -297,8 +313,8 @@ class Partition {
   std::optional<Timers> timers_;
 
   // What is under way.
-  std::deque<Request> inbox_;
-  QueueDelay delay_;
+  Lane begun_;  // what goes on with sagas that have begun: answers, messages, waits
+  Lane inbox_;  // the rest, in order
   Gate gate_;
   Waiters waiters_;
   struct PendingDeployment {

@@ -17,7 +17,8 @@ void Partition::Reset() {
                                  environment_.views, environment_.programs);
   timers_.emplace(options_.partition);
   seal_due_ = kNever;
-  delay_.Clear();
+  inbox_.delay.Clear();
+  begun_.delay.Clear();
 }
 
 absl::Status Partition::Recover(Timestamp now) {
@@ -104,7 +105,7 @@ absl::Status Partition::OnLost(Timestamp now) {
   Abandon(lost);
   // The sagas they wait for may be gone: everyone asks again.
   for (auto& [key, waiter] : waiters_.TakeAll()) {
-    inbox_.push_front(WaitRequest{key, std::move(waiter)});
+    inbox_.requests.push_front(WaitRequest{key, std::move(waiter)});
   }
   Reset();
   return Recover(now);
@@ -123,7 +124,7 @@ Partition::~Partition() {
   const auto tell = [&](auto& request) {
     if (request.done) std::move(request.done)(closed);
   };
-  for (Request& request : inbox_) {
+  const auto tell_any = [&](Request& request) {
     std::visit(Overloaded{
                    [&](CommandRequest& command) { tell(command); },
                    [&](GetRequest& get) { tell(get); },
@@ -134,7 +135,9 @@ Partition::~Partition() {
                    [](Message&) {},
                },
                request);
-  }
+  };
+  for (Request& request : inbox_.requests) tell_any(request);
+  for (Request& request : begun_.requests) tell_any(request);
 }
 
 }  // namespace skald::partition

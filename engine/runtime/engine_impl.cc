@@ -24,6 +24,8 @@ namespace skald::runtime {
 namespace {
 
 constexpr uint32_t kDefaultPartitions = 16;
+// Of a thread's turn, over all its partitions (see PartitionOptions).
+constexpr size_t kTurnStartsMax = 4'096;
 
 // Memory is ahead of disk and must not be believed: no destructor may write anything more.
 void EndProcess(const absl::Status& status) {
@@ -178,8 +180,15 @@ absl::Status EngineImpl::OpenJournal() {
   return keeper_->CheckKept();
 }
 
+uint32_t EngineImpl::ThreadCount() const {
+  uint32_t threads = options_.threads;
+  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency() / 2);
+  return std::min(threads, partition_count_);
+}
+
 void EngineImpl::MakePartitions() {
   const uint32_t count = partition_count_ = log_->partition_count();
+  const size_t of_a_thread = (count + ThreadCount() - 1) / ThreadCount();
   figures_ = std::vector<Figures>(count);
   std::random_device device;
   for (uint32_t id = 0; id < count; ++id) {
@@ -191,7 +200,8 @@ void EngineImpl::MakePartitions() {
                       .bytes_max = options_.inbox_bytes_max,
                       .free_bytes_soft = options_.free_bytes_soft,
                       .free_bytes_hard = options_.free_bytes_hard},
-        .cached_state_bytes = options_.cached_state_bytes / count};
+        .cached_state_bytes = options_.cached_state_bytes / count,
+        .turn_starts_max = std::max<size_t>(kTurnStartsMax / of_a_thread, 1)};
     options.decide.state_bytes_max = options_.saga_bytes_max;
     partitions_.push_back(std::make_unique<partition::Partition>(
         options, partition::PartitionEnvironment{
@@ -201,9 +211,7 @@ void EngineImpl::MakePartitions() {
 
 // Every partition by itself, as many at a time as there will be threads.
 absl::Status EngineImpl::RecoverAll() {
-  uint32_t threads = options_.threads;
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency() / 2);
-  threads = std::min(threads, partition_count_);
+  const uint32_t threads = ThreadCount();
   threads_.resize(threads);
   std::vector<absl::Status> results(threads);
   std::vector<std::thread> recoverers;

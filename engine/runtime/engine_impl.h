@@ -124,6 +124,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   void MakeAuditor();
   absl::Status OpenJournal();
   absl::Status OpenStore();
+  uint32_t ThreadCount() const;  // of the partitions'; needs the log
   void MakePartitions();
   absl::Status RecoverAll();
   absl::Status MakeProjector();

@@ -49,6 +49,7 @@ void World::MakeServerOptions() {
   partition.seal_interval = random.Between(5 * kMillisecond, 200 * kMillisecond);
   partition.seal_events = random.Chance(30) ? 10 + random.Below(50) : 10'000;
   partition.turn_requests_max = random.Chance(30) ? 1 + random.Below(4) : 256;
+  partition.turn_starts_max = random.Chance(30) ? 1 + random.Below(4) : 256;
   server_options_.partitions = site_.partitions;
   server_options_.broker.lease = random.Between(4 * kSecond, 20 * kSecond);
   if (random.Chance(40)) {

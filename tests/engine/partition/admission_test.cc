@@ -82,12 +82,43 @@ class Clock {
   Timestamp now_{kSecond};
 };
 
+// Lets sagas of streams in until there is no more room. Returns how many are under way then.
+size_t Fill(Admission& admission, std::vector<Ticket>& under_way) {
+  while (under_way.size() < 1'000) {
+    absl::StatusOr<Ticket> ticket = admission.Enter(Start(), Caller::kStream);
+    if (!ticket.ok()) break;
+    under_way.push_back(*std::move(ticket));
+  }
+  return under_way.size();
+}
+
+TEST(AdmissionTest, RoomIsWhatMakesTheWaitAsLongAsItMayBe) {
+  Admission admission(PartitionId(0), {.commands_max = 512, .start_delay_max = 200});
+  std::vector<Ticket> under_way;
+  for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+  Timestamp now{kSecond};
+  const auto tell = [&](Micros delay) {
+    admission.SetDelay(delay, 0, now);
+    now = After(now, 100 * kMillisecond);
+  };
+  tell(250);
+  tell(250);
+  EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 80u) << "100 waited for 250, so 80 wait for 200";
+  tell(200);
+  EXPECT_EQ(Fill(admission, under_way), 90u) << "it grows little by little";
+  tell(200);
+  EXPECT_EQ(Fill(admission, under_way), 101u);
+  for (int i = 0; i < 20; ++i) tell(0);
+  EXPECT_EQ(Fill(admission, under_way), 384u) << "three quarters of the most";
+}
+
 TEST(AdmissionTest, NewSagasGetLessRoomWhileTheWaitIsLong) {
   Admission admission(PartitionId(0), {.commands_max = 256, .start_delay_max = 200});
   std::vector<Ticket> under_way;
   for (int i = 0; i < 8; ++i) under_way.push_back(*admission.Enter(Start()));
-  Clock clock;
-  clock.Tell(admission, 201, 10);
+  Clock().Tell(admission, 10'000, 10);
   EXPECT_TRUE(HasReason(admission.Enter(Start()).status(), ErrorReason::kPartitionOverloaded));
   EXPECT_OK(admission.Enter(Small())) << "sagas that are begun go on";
   under_way.resize(7);
@@ -95,12 +126,24 @@ TEST(AdmissionTest, NewSagasGetLessRoomWhileTheWaitIsLong) {
   EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
   under_way.resize(1);
   EXPECT_OK(admission.Enter(Start(), Caller::kStream)) << "and fewer of streams";
-  clock.Tell(admission, 200, 1);
-  for (int i = 0; i < 17; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
-  EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok()) << "it grows little by little";
-  clock.Tell(admission, 0, 20);
-  while (under_way.size() < 256) under_way.push_back(*admission.Enter(Start()));
-  EXPECT_FALSE(admission.Enter(Start()).ok());
+}
+
+TEST(AdmissionTest, LessRoomHasItsTimeToShow) {
+  Admission admission(PartitionId(0),
+                      {.commands_max = 512, .start_delay_max = 50 * kMillisecond});
+  std::vector<Ticket> under_way;
+  for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+  const auto tell = [&](int tenths) {
+    admission.SetDelay(100 * kMillisecond, 0, Timestamp(kSecond + tenths * 100 * kMillisecond));
+  };
+  tell(0);
+  tell(1);
+  tell(2);
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 50u) << "not 25: those that waited so long may still wait";
+  tell(3);
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 25u);
 }
 
 TEST(AdmissionTest, WhatASlowDiskTakesIsNoQueue) {
@@ -115,12 +158,17 @@ TEST(AdmissionTest, WhatASlowDiskTakesIsNoQueue) {
   EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
 }
 
-TEST(AdmissionTest, OneLongWaitChangesLittle) {
-  Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
-  for (int i = 0; i < 100; ++i) admission.SetDelay(1'000, 0, Timestamp(kSecond + i));
+TEST(AdmissionTest, AfterAStallTheRoomComesBackWithinSeconds) {
+  Admission admission(PartitionId(0), {.commands_max = 512, .start_delay_max = 200});
   std::vector<Ticket> under_way;
-  for (int i = 0; i < 32; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
-  EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
+  for (int tenths = 0; tenths < 2; ++tenths) {
+    admission.SetDelay(kSecond, 0, Timestamp(kSecond + tenths * 100 * kMillisecond));
+  }
+  EXPECT_EQ(Fill(admission, under_way), 4u);
+  for (int tenths = 22; tenths < 70; ++tenths) {
+    admission.SetDelay(0, 0, Timestamp(kSecond + tenths * 100 * kMillisecond));
+  }
+  EXPECT_EQ(Fill(admission, under_way), 384u);
 }
 
 TEST(AdmissionTest, TheMeanWaitCounts) {
@@ -137,7 +185,7 @@ TEST(AdmissionTest, WhatStreamsHaveUnderWayDoesNotCountAgainstCalls) {
   Admission admission(PartitionId(0), {.commands_max = 256, .start_delay_max = 200});
   std::vector<Ticket> under_way;
   for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
-  Clock().Tell(admission, 201, 10);
+  Clock().Tell(admission, 20'000, 10);
   EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
   for (int i = 0; i < 8; ++i) under_way.push_back(*admission.Enter(Start()));
   EXPECT_FALSE(admission.Enter(Start()).ok()) << "but calls do";

@@ -1,5 +1,9 @@
 // Goal: commands are decided once and in order, and nothing that is said of them leaves before it
 // is durable. Method: one partition, driven step by step.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "gmock/gmock.h"
@@ -73,6 +77,53 @@ TEST_F(PartitionCommandsTest, ARefusalFormedOnUndurableStateWaitsForIt) {
   EXPECT_EQ(ReasonOf((*again)->status()), ErrorReason::kSagaAlreadyExists);
   ASSERT_TRUE(read->has_value());
   EXPECT_EQ((**read)->status, Status::kRunning);
+}
+
+// ---- The order of a turn ----
+
+TEST_F(PartitionCommandsTest, StartsGiveWayToAnswers) {
+  std::vector<saga::Command> answers;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_OK(world_.Do(world_.Start(absl::StrCat("begun", i), "order")));
+    answers.push_back(world_.Answer(absl::StrCat("begun", i, "/1/1")));
+  }
+  std::vector<std::shared_ptr<PartitionWorld::Reply>> starts, answered;
+  for (int i = 0; i < 200; ++i) {
+    starts.push_back(world_.Submit(world_.Start(absl::StrCat("new", i), "order")));
+  }
+  for (saga::Command& answer : answers) answered.push_back(world_.Submit(std::move(answer)));
+  const auto count = [](const auto& replies) {
+    return std::count_if(replies.begin(), replies.end(),
+                         [](const auto& reply) { return reply->has_value(); });
+  };
+  world_.Poll();
+  world_.Flush();
+  EXPECT_EQ(count(answered), 10) << "came last, and are all taken";
+  EXPECT_EQ(count(starts), 256 - 8 * 10);
+  EXPECT_TRUE(starts.front()->has_value());
+  EXPECT_FALSE(starts.back()->has_value());
+  world_.Poll();
+  world_.Flush();
+  EXPECT_EQ(count(starts), 200) << "with nothing else to do";
+}
+
+TEST_F(PartitionCommandsTest, StartsGoOnHoweverManyAnswersThereAre) {
+  ASSERT_OK(world_.Do(world_.Start("begun", "order")));
+  const saga::Command answer = world_.Answer();
+  for (int i = 0; i < 200; ++i) world_.Submit(answer);
+  for (int i = 0; i < 100; ++i) world_.Submit(world_.Start(absl::StrCat("new", i), "order"));
+  world_.Poll();
+  EXPECT_EQ(world_.staged(), 1u + 256 / 32);
+}
+
+TEST_F(PartitionCommandsTest, AWaitThatFollowsAStartFindsItsSaga) {
+  for (int i = 0; i < 300; ++i) world_.Submit(world_.Start(absl::StrCat("s", i), "nothing"));
+  const auto waited = world_.Wait("s299");
+  const auto read = world_.Get("s299");
+  world_.Settle();
+  ASSERT_TRUE(waited->has_value() && read->has_value());
+  EXPECT_OK(**waited);
+  EXPECT_OK(**read);
 }
 
 TEST_F(PartitionCommandsTest, WithNothingUndurableAnswersLeaveAtOnce) {
