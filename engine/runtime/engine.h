@@ -222,7 +222,7 @@ class Engine {
   // The waiter is gone: `done` is dropped without being called (or has been called already).
   virtual void StopWaiting(const SagaKey& key, uint64_t wait_id) = 0;
 
-  // Sagas in no particular order, as applied to views (about 100 ms old). `after` is a
+  // Sagas in no particular order, as applied to views (about 250 ms old). `after` is a
   // SagaPage::next or empty.
   virtual absl::StatusOr<SagaPage> ListSagas(const SagaFilter& filter, absl::string_view after,
                                              size_t page_size) = 0;
