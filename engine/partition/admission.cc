@@ -14,9 +14,11 @@ namespace {
 constexpr size_t kRequestBytes = 512;
 // A refused caller comes back when a few batches have gone through.
 constexpr Micros kRetryAfter = 50 * kMillisecond;
-// The room for new sagas: at least one in so many of the most, however long the wait; by what part
-// it grows while the wait is short; and how often it changes. From least to most takes four seconds.
+// The room for new sagas: at least one in so many of the most, however long the wait; how many
+// times less it becomes at once, at most, as one long wait may be the disk's; by what part it grows
+// while the wait is short; and how often it changes. From least to most takes 4.3 seconds.
 constexpr size_t kLeastPart = 128;
+constexpr double kShrinkMost = 2;
 constexpr size_t kGrowthPart = 8;
 constexpr Micros kAdjustInterval = 100 * kMillisecond;
 // Calls have so many times the room of streams, so that what floods a stream delays calls at most.
@@ -97,8 +99,8 @@ absl::StatusOr<Ticket> Admission::EnterDeploy(size_t bytes) {
 absl::StatusOr<Ticket> Admission::EnterRead() { return Take(kRequestBytes, kAll); }
 
 // By Little's law what is under way is what gets done in a time, times how long each waits: so both
-// tell how much may be under way that the wait is just what it may be. What less room does shows only
-// when the present queue is gone, so nothing is changed until then.
+// tell how much may be under way that the wait is just what it may be. What less room does shows
+// only when the present queue is gone, so nothing is changed until then.
 void Admission::SetDelay(Micros delay, Micros write_time, Timestamp now) {
   delays_ += delay;
   under_ways_ += under_way();
@@ -117,7 +119,8 @@ void Admission::SetDelay(Micros delay, Micros write_time, Timestamp now) {
 
 size_t Admission::LessRoom(size_t room, size_t waiting, Micros allowed, Micros wait) const {
   const size_t least = std::max<size_t>(limits_.commands_max / kLeastPart, 1);
-  const double part = static_cast<double>(allowed) / static_cast<double>(wait);
+  const double part =
+      std::max(static_cast<double>(allowed) / static_cast<double>(wait), 1 / kShrinkMost);
   const double fits = static_cast<double>(std::min(waiting, room)) * part;
   return std::max(static_cast<size_t>(fits), least);
 }

@@ -89,7 +89,7 @@ class Admission {
   // Tells how long the oldest request under way has waited, and what a write takes that waits for
   // no other: twice that is no sign of a queue, as a request may come just after a write has begun.
   // By one thread at a time. The mean of the delays of a tenth of a second counts, as answers come in
-  // waves; of twice such a mean after the room became less.
+  // waves; after the room became less, of twice the mean that made it so, when that is longer.
   void SetDelay(Micros delay, Micros write_time, Timestamp now);
   // Tells how much of the log's device is free.
   void SetFreeBytes(uint64_t bytes);
@@ -100,7 +100,8 @@ class Admission {
  private:
   friend class Ticket;
   bool HasStartRoom(Caller caller) const;
-  // The room after `waiting` requests waited longer than `allowed`, in the mean; and after less.
+  // The room after `waiting` requests waited for `wait`, longer than `allowed`, in the mean; and after
+  // a wait that was no longer.
   size_t LessRoom(size_t room, size_t waiting, Micros allowed, Micros wait) const;
   size_t MoreRoom(size_t room) const;
   // `room`: in quarters of the limits.
@@ -110,7 +111,8 @@ class Admission {
 
   const PartitionId partition_;
   const AdmissionLimits limits_;
-  // Of the thread that tells the delay: since when it was told what.
+  // Of the thread that tells the delay: when the room is looked at next, and the sums of what was told
+  // since it was last, so many times.
   Timestamp adjust_due_ = kNever;
   Micros delays_ = 0;
   size_t under_ways_ = 0;

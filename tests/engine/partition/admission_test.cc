@@ -129,8 +129,7 @@ TEST(AdmissionTest, NewSagasGetLessRoomWhileTheWaitIsLong) {
 }
 
 TEST(AdmissionTest, LessRoomHasItsTimeToShow) {
-  Admission admission(PartitionId(0),
-                      {.commands_max = 512, .start_delay_max = 50 * kMillisecond});
+  Admission admission(PartitionId(0), {.commands_max = 512, .start_delay_max = 50 * kMillisecond});
   std::vector<Ticket> under_way;
   for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
   const auto tell = [&](int tenths) {
@@ -158,16 +157,28 @@ TEST(AdmissionTest, WhatASlowDiskTakesIsNoQueue) {
   EXPECT_FALSE(admission.Enter(Start(), Caller::kStream).ok());
 }
 
-TEST(AdmissionTest, AfterAStallTheRoomComesBackWithinSeconds) {
+TEST(AdmissionTest, OneLongWaitHalvesTheRoomAtMost) {
   Admission admission(PartitionId(0), {.commands_max = 512, .start_delay_max = 200});
   std::vector<Ticket> under_way;
+  for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
   for (int tenths = 0; tenths < 2; ++tenths) {
     admission.SetDelay(kSecond, 0, Timestamp(kSecond + tenths * 100 * kMillisecond));
   }
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 50u);
+  // The next look is when what waited so long is gone.
+  admission.SetDelay(kSecond, 0, Timestamp(3 * kSecond));
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 50u);
+}
+
+TEST(AdmissionTest, FromItsLeastTheRoomComesBackWithinFiveSeconds) {
+  Admission admission(PartitionId(0), {.commands_max = 512, .start_delay_max = 200});
+  std::vector<Ticket> under_way;
+  Clock clock;
+  clock.Tell(admission, 10'000, 20);
   EXPECT_EQ(Fill(admission, under_way), 4u);
-  for (int tenths = 22; tenths < 70; ++tenths) {
-    admission.SetDelay(0, 0, Timestamp(kSecond + tenths * 100 * kMillisecond));
-  }
+  clock.Tell(admission, 0, 45);
   EXPECT_EQ(Fill(admission, under_way), 384u);
 }
 
