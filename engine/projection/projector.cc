@@ -20,8 +20,6 @@ namespace {
 
 // A round takes no longer than this before others get their turn.
 constexpr Micros kCatchUpMax = kSecond;
-// Rounds never come faster, whoever waits for what.
-constexpr Micros kPaceMin = 200;
 // Changes are kept so long after the last watcher has gone, for it may come back.
 constexpr Micros kWatchersRemembered = kMinute;
 constexpr Micros kTellInterval = kSecond;
@@ -46,13 +44,6 @@ size_t BytesOf(const ModelDeltas& deltas) {
     if (row.after) bytes += row.after->ApproximateBytes();
   }
   return bytes;
-}
-
-// Every watcher looks at what each round brings, so many watchers get fewer, larger rounds.
-Micros PaceOf(size_t watchers, const ProjectorOptions& options) {
-  constexpr size_t kWatchersAtFullPace = 50;
-  const auto slower = static_cast<Micros>(1 + watchers / kWatchersAtFullPace);
-  return std::min(options.pace, options.pace_watched * slower);
 }
 
 bool Covers(absl::Span<const Position> positions, absl::Span<const Position> wanted) {
@@ -134,18 +125,13 @@ absl::Status Projector::RunRound() {
   return status;
 }
 
-Micros Projector::Pace() const {
-  if (waiting_ > 0) return kPaceMin;
-  if (watchers_ > 0) return PaceOf(watchers_, options_);
-  return std::clamp(3 * round_took_, options_.pace, std::max(options_.pace, options_.pace_max));
-}
-
 bool Projector::WaitForWork() {
   MutexLock lock(mu_);
   while (!stopping_) {
     is_urgent_ = waiting_ > 0 || watchers_ > 0;
     if (swapping_ != nullptr || has_gone_) return true;
-    const Micros pace = Pace();
+    const Micros pace =
+        RoundPace(options_.pace, {.waiting = waiting_, .watchers = watchers_}, round_took_);
     const Timestamp now = parts_.clock.Now();
     const Timestamp due = After(last_round_, pace);
     // Watchers mark their progress also when the last change was none of theirs.

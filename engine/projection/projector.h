@@ -39,6 +39,7 @@
 #include "engine/projection/fold_pass.h"
 #include "engine/projection/keeper.h"
 #include "engine/projection/model_table.h"
+#include "engine/projection/pace.h"
 #include "engine/projection/reader.h"
 #include "storage/event_log.h"
 #include "storage/views.h"
@@ -46,12 +47,7 @@
 namespace skald::projection {
 
 struct ProjectorOptions {
-  // Between rounds while nobody waits, and while someone watches; longer the more there are. Where
-  // nobody waits a round is also followed by twice the rest, up to pace_max from its begin to that of
-  // the next: what changes more than once meanwhile is written once.
-  Micros pace = 100 * kMillisecond;
-  Micros pace_max = 300 * kMillisecond;
-  Micros pace_watched = 2 * kMillisecond;
+  PaceOptions pace;
   uint64_t round_events_max = 40'000;
   // States of sagas kept in memory, by the live pass and by each rebuild.
   size_t states_bytes_max = 32 << 20;
@@ -168,8 +164,6 @@ class Projector final : public ModelKeeper {
 
   // The live rounds, on their thread (projector.cc).
   void RunRounds();
-  // From the begin of a round to that of the next.
-  Micros Pace() const SKALD_REQUIRES(mu_);
   bool WaitForWork();
   absl::Status TakeRound();
   absl::Status WaitDurable(absl::Span<const Position> staged);

@@ -124,7 +124,7 @@ TEST_P(EngineTest, ModelsAreFoldedUnderOverload) {
   options.partition_count = options.threads = 1;
   options.inbox_commands_max = 1;
   options.projection.states_bytes_max = 0;
-  options.projection.pace = 1;
+  options.projection.pace.unwatched_min = 1;
   engine_.reset();
   if (GetParam()) options.data_dir = folder_.Sub("overloaded");
   absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
