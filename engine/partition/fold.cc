@@ -202,12 +202,12 @@ void Fold::Pin(CachedSaga& saga) {
   cache_.Pin(saga);
 }
 
-CachedSaga& Fold::Take(const CommitHeader& header, CachedSaga* saga, saga::SagaState after) {
+CachedSaga& Fold::Take(const CommitHeader& header, CachedSaga* saga, saga::SagaState& after) {
   if (saga == nullptr) {
     saga = &cache_.InsertPinned(std::move(after));
   } else {
     if (!saga->changed) Pin(*saga);
-    saga->state = std::move(after);
+    std::swap(saga->state, after);
   }
   saga->commits.push_back(Indexed(header));
   dedup_.Fold(header, delta_);

@@ -60,9 +60,9 @@ class Fold {
   // The saga's state, or nullptr when it was never started. Valid until the next Find or commit.
   absl::StatusOr<CachedSaga*> Find(const SagaKey& key);
 
-  // A commit of a saga was decided: `after` is its state now. `saga` is what Find gave: nullptr
-  // when the commit starts it.
-  CachedSaga& Take(const log::v1::CommitHeader& header, CachedSaga* saga, saga::SagaState after);
+  // A commit of a saga was decided: `after` is its state now, and left in it is what is not needed
+  // any more. `saga` is what Find gave: nullptr when the commit starts it.
+  CachedSaga& Take(const log::v1::CommitHeader& header, CachedSaga* saga, saga::SagaState& after);
   // A commit of the partition's own stream was decided.
   void TakeOwn(const log::v1::CommitHeader& header, const log::v1::EventBodies& bodies,
                absl::Span<const std::string> slots);

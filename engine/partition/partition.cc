@@ -109,6 +109,7 @@ void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) 
   now_ = std::max(now_, now);
   staged_ = &staged;
   staged_bytes_ = 0;
+  const uint64_t commands = commands_;
   if (!closing_) {
     FireTimers();
     ExpireWaiters();
@@ -122,6 +123,8 @@ void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) 
                       std::max(begun_.delay.write_time(), inbox_.delay.write_time()), now_);
   Maintain();
   staged_ = nullptr;
+  // What the last one replaced may be large.
+  if (commands_ != commands) decision_ = {};
 }
 
 size_t Partition::TakeFrom(Lane& lane, size_t starts_max) {
@@ -200,12 +203,12 @@ void Partition::Handle(CommandRequest& request) {
   }
   static const SagaState* const kNotStarted = new SagaState();
   const SagaState& state = saga != nullptr ? saga->state : *kNotStarted;
-  Decision decision = Decide(state, command, *definition);
-  if (decision.bodies.events_size() == 0) {
+  Decide(state, command, *definition);
+  if (decision_.bodies.events_size() == 0) {
     KeepTimer(state, command, kTimerRetry);
-    return Reply(request, decision.reply);
+    return Reply(request, decision_.reply);
   }
-  if (!Encode(decision.header, decision.bodies, decision.slots)) {
+  if (!Encode(decision_.header, decision_.bodies, decision_.slots)) {
     if (!HasWorkersOutput(command)) {
       KeepTimer(state, command, kTimerRetry);
       return Reply(request, CommitTooLargeError(record_.size(), storage::kCommitBytesMax));
@@ -213,13 +216,13 @@ void Partition::Handle(CommandRequest& request) {
     auto& answer = std::get<AnswerTask>(request.command.request);
     answer.output.reset();
     answer.error = OutputTooLarge(record_.size());
-    decision = Decide(state, command, *definition);
-    if (decision.bodies.events_size() == 0 ||
-        !Encode(decision.header, decision.bodies, decision.slots)) {
+    Decide(state, command, *definition);
+    if (decision_.bodies.events_size() == 0 ||
+        !Encode(decision_.header, decision_.bodies, decision_.slots)) {
       return Reply(request, CommitTooLargeError(record_.size(), storage::kCommitBytesMax));
     }
   }
-  Commit(saga, command.saga, std::move(decision), request);
+  Commit(saga, command.saga, request);
 }
 
 // A start of a saga that is there: the same request again is answered, any other refused.
@@ -256,15 +259,17 @@ absl::StatusOr<bool> Partition::RepeatFromDedup(CommandRequest& request) {
   return true;
 }
 
-Decision Partition::Decide(const SagaState& state, const Command& command,
-                           const Definition& definition) {
-  return saga::Decide(state, command,
-                      {.now = CommitTime(),
-                       .random = Random(),
-                       .program = definition.program.get(),
-                       .partition = options_.partition,
-                       .next_position = staged_position().Next(),
-                       .limits = options_.decide});
+// Into decision_.
+void Partition::Decide(const SagaState& state, const Command& command,
+                       const Definition& definition) {
+  saga::Decide(state, command,
+               {.now = CommitTime(),
+                .random = Random(),
+                .program = definition.program.get(),
+                .partition = options_.partition,
+                .next_position = staged_position().Next(),
+                .limits = options_.decide},
+               decision_);
 }
 
 // Encodes a commit into record_; false when it is too large.
@@ -278,24 +283,24 @@ bool Partition::Encode(const log::v1::CommitHeader& header, const log::v1::Event
   return record_.size() <= storage::kCommitBytesMax;
 }
 
-void Partition::Commit(CachedSaga* saga, const SagaKey& key, Decision decision,
-                       CommandRequest& request) {
+// Commits decision_.
+void Partition::Commit(CachedSaga* saga, const SagaKey& key, CommandRequest& request) {
   static const SagaState* const kNotStarted = new SagaState();
-  DutyChanges changes = CompareDuties(saga != nullptr ? saga->state : *kNotStarted, decision.state,
-                                      recovered_through_);
+  DutyChanges changes = CompareDuties(saga != nullptr ? saga->state : *kNotStarted,
+                                      decision_.state, recovered_through_);
   staged_bytes_ += record_.size();
   staged_->push_back({.partition = options_.partition,
-                      .first = Position(decision.header.first_position()),
-                      .count = decision.header.count(),
+                      .first = Position(decision_.header.first_position()),
+                      .count = decision_.header.count(),
                       .record = std::move(record_)});
   ++commits_;
-  const CachedSaga& taken = fold_->Take(decision.header, saga, std::move(decision.state));
+  const CachedSaga& taken = fold_->Take(decision_.header, saga, decision_.state);
   HoldDuties(request.command, std::move(changes));
   // A step that was cut short again, within the same microsecond, has a timer equal to the last
   // one.
   KeepTimer(taken.state, request.command, 0);
   if (!waiters_.empty()) ReleaseWaiters(taken.state);
-  if (!decision.reply.ok()) return Reply(request, decision.reply);
+  if (!decision_.reply.ok()) return Reply(request, decision_.reply);
   CommandReply reply{.position = {options_.partition, staged_position()}, .saga = key};
   Reply(request, absl::StatusOr<CommandReply>(std::move(reply)));
 }

@@ -224,12 +224,11 @@ class Partition {
   void Handle(CommandRequest& request);
   void Repeat(const saga::SagaState& state, CommandRequest& request);
   absl::StatusOr<bool> RepeatFromDedup(CommandRequest& request);
-  saga::Decision Decide(const saga::SagaState& state, const saga::Command& command,
-                        const Definition& definition);
+  void Decide(const saga::SagaState& state, const saga::Command& command,
+              const Definition& definition);
   bool Encode(const log::v1::CommitHeader& header, const log::v1::EventBodies& bodies,
               absl::Span<const std::string> slots);
-  void Commit(CachedSaga* saga, const SagaKey& key, saga::Decision decision,
-              CommandRequest& request);
+  void Commit(CachedSaga* saga, const SagaKey& key, CommandRequest& request);
   void HoldDuties(const saga::Command& command, DutyChanges changes);
   void ReleaseWaiters(const saga::SagaState& state);
   void KeepTimer(const saga::SagaState& state, const saga::Command& command, Micros delay);
@@ -344,6 +343,7 @@ class Partition {
   absl::Status broken_;
 
   // Kept for their memory.
+  saga::Decision decision_;
   std::string record_;
   std::string bodies_bytes_;
   std::vector<absl::string_view> slot_views_;

@@ -48,5 +48,9 @@ struct Decision {
 };
 
 Decision Decide(const SagaState& state, const Command& command, const DecideContext& context);
+// The same into a decision that is not needed any more, whatever it was: its memory is used again.
+// `state` must not be in it.
+void Decide(const SagaState& state, const Command& command, const DecideContext& context,
+            Decision& decision);
 
 }  // namespace skald::saga

@@ -40,12 +40,31 @@ bool FollowsFromEvents(const Command& command) {
 }  // namespace
 
 Decision Decide(const SagaState& state, const Command& command, const DecideContext& context) {
-  SKALD_CHECK(context.program != nullptr);
-  return Execution(state, command, context).Run();
+  Decision decision;
+  Decide(state, command, context, decision);
+  return decision;
 }
 
-Execution::Execution(const SagaState& state, const Command& command, const DecideContext& context)
-    : command_(command), context_(context), state_(state), random_state_(context.random) {
+void Decide(const SagaState& state, const Command& command, const DecideContext& context,
+            Decision& decision) {
+  SKALD_CHECK(context.program != nullptr);
+  decision.header.Clear();
+  decision.bodies.Clear();
+  decision.slots.clear();
+  decision.state = state;
+  Execution(state, command, context, decision).Run();
+}
+
+Execution::Execution(const SagaState& state, const Command& command, const DecideContext& context,
+                     Decision& decision)
+    : command_(command),
+      context_(context),
+      state_(decision.state),
+      header_(decision.header),
+      bodies_(decision.bodies),
+      slot_texts_(decision.slots),
+      reply_(decision.reply),
+      random_state_(context.random) {
   header_.set_format(1);
   header_.set_partition(context.partition.value());
   header_.set_first_position(context.next_position.value());
@@ -63,17 +82,10 @@ Execution::Execution(const SagaState& state, const Command& command, const Decid
   header_.set_definition_hash(context.program->hash);
 }
 
-Decision Execution::Run() && {
-  Decision decision;
-  decision.reply =
-      std::visit([this](const auto& request) { return Handle(request); }, command_.request);
-  if (decision.reply.ok() || bodies_.events_size() > 0) Advance();
+void Execution::Run() && {
+  reply_ = std::visit([this](const auto& request) { return Handle(request); }, command_.request);
+  if (reply_.ok() || bodies_.events_size() > 0) Advance();
   header_.set_count(static_cast<uint32_t>(bodies_.events_size()));
-  decision.header = std::move(header_);
-  decision.bodies = std::move(bodies_);
-  decision.slots = std::move(slot_texts_);
-  decision.state = std::move(state_);
-  return decision;
 }
 
 void Execution::Emit(log::v1::Event event) {

@@ -47,9 +47,11 @@ class OrProblem {
 
 class Execution {
  public:
-  Execution(const SagaState& state, const Command& command, const DecideContext& context);
+  // All must outlive it; `decision` is where the outcome goes.
+  Execution(const SagaState& state, const Command& command, const DecideContext& context,
+            Decision& decision);
 
-  Decision Run() &&;
+  void Run() &&;
 
  private:
   using Program = definition::Program;
@@ -240,11 +242,13 @@ class Execution {
 
   const Command& command_;
   const DecideContext& context_;
-  SagaState state_;
-  log::v1::CommitHeader header_;
-  log::v1::EventBodies bodies_;
+  // Parts of the decision.
+  SagaState& state_;
+  log::v1::CommitHeader& header_;
+  log::v1::EventBodies& bodies_;
+  std::vector<std::string>& slot_texts_;
+  absl::Status& reply_;
   std::vector<Json> slot_values_;
-  std::vector<std::string> slot_texts_;
   size_t slot_bytes_ = 0;
   uint64_t random_state_ = 0;
 };

@@ -128,10 +128,15 @@ SagaHarness::Result SagaHarness::Apply(saga::Command command) {
                                     .next_position = Position(state_.events + 1),
                                     .limits = limits_};
   saga::Decision decision = saga::Decide(state_, command, context);
-  const saga::Decision again = saga::Decide(state_, command, context);
-  EXPECT_EQ(decision.bodies.SerializeAsString(), again.bodies.SerializeAsString())
+  saga::Decide(state_, command, context, again_);
+  EXPECT_EQ(decision.reply, again_.reply) << "a decision is not pure";
+  EXPECT_EQ(decision.header.SerializeAsString(), again_.header.SerializeAsString())
       << "a decision is not pure";
-  EXPECT_EQ(decision.slots, again.slots) << "a decision is not pure";
+  EXPECT_EQ(decision.bodies.SerializeAsString(), again_.bodies.SerializeAsString())
+      << "a decision is not pure";
+  EXPECT_EQ(decision.slots, again_.slots) << "a decision is not pure";
+  EXPECT_EQ(saga::EncodeState(decision.state), saga::EncodeState(again_.state))
+      << "a decision is not pure";
   Result result{.reply = decision.reply};
   for (const log::v1::Event& event : decision.bodies.events()) {
     result.events.push_back(FormatEvent(event, decision.slots, start_));

@@ -70,6 +70,7 @@ class SagaHarness {
   const Timestamp start_{1'700'000'000 * kSecond};
   Timestamp now_ = start_;
   saga::SagaState state_;
+  saga::Decision again_;  // whose memory is used again and again
   saga::DecideLimits limits_;
   std::vector<Commit> commits_;
   std::vector<std::string> history_;
