@@ -155,8 +155,9 @@ absl::Status Projector::Load(std::vector<std::shared_ptr<const Model>> models) {
   }
   SKALD_RETURN_IF_ERROR(StartLive());
   for (const auto& [name, text] : copies) {
+    const std::string of_name(CopiedModel(name));
     const auto of = std::find_if(models.begin(), models.end(), [&](const auto& model) {
-      return model->schema.name == CopiedModel(name);
+      return model->schema.name == of_name;
     });
     SKALD_RETURN_IF_ERROR(LoadCopy(name, of == models.end() ? nullptr : *of, text, changes));
   }
