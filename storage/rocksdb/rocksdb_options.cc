@@ -186,10 +186,16 @@ rocksdb::Options ViewsDatabaseOptions(rocksdb::Env* env, size_t write_buffer_byt
   // Writes come in key order within a table, so that each begins to look for its place where the one
   // before it stands.
   options.memtable_insert_with_hint_prefix_extractor = std::make_shared<TableOfKey>();
-  // Timers and queues are deleted from their front; files full of such deletions are compacted
-  // soon, so that no scan walks over them.
-  constexpr size_t kDeletionWindow = 4096;
-  constexpr size_t kDeletionTrigger = 2048;
+  // Most keys are spread over all of a table, so a file that goes down a level is merged with all there
+  // is: the first level is as small as what comes from memtables, each next one ten times as large.
+  options.max_bytes_for_level_base = 32 << 20;
+  options.target_file_size_base = 8 << 20;
+  // A file that is nearly all deletions, of a read model that was dropped, is merged soon, so that no
+  // scan walks over them for long. Queues and timers leave some 30,000 in each, and wait for their
+  // turn: who reads them begins past what is deleted, and merging each file at once would write all
+  // rows anew each time.
+  constexpr size_t kDeletionWindow = 128 << 10;
+  constexpr size_t kDeletionTrigger = 64 << 10;
   options.table_properties_collector_factories.push_back(
       rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionTrigger));
 

@@ -7,11 +7,15 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rocksdb/db.h"
 #include "storage/keys.h"
+#include "storage/rocksdb/rocksdb_options.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_folder.h"
 
@@ -63,6 +67,72 @@ TEST_F(RocksDbViewsTest, ViewsOfAnotherStoreAreRefused) {
   options_.store_id = "fedcba9876543210";
   EXPECT_THAT(RocksDbViews::Open(options_).status(),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("belong to store")));
+}
+
+// A database with the options of views, without what views put into it.
+class ViewsOptionsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    rocksdb::Options options =
+        ViewsDatabaseOptions(rocksdb::Env::Default(), /*write_buffer_bytes=*/64 << 20,
+                             /*block_cache_bytes=*/8 << 20);
+    options.create_if_missing = true;
+    rocksdb::DB* db = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, folder_.Sub("db"), &db).ok());
+    db_.reset(db);
+  }
+
+  // Puts rows of one table and deletes those of another, then flushes.
+  void WriteAndFlush(uint64_t puts, uint64_t deletes) {
+    for (uint64_t i = 0; i < puts; ++i) {
+      ASSERT_TRUE(db_->Put(ViewsWriteOptions(), Key(Table::kSaga, i), "row").ok());
+    }
+    for (uint64_t i = 0; i < deletes; ++i) {
+      ASSERT_TRUE(db_->Delete(ViewsWriteOptions(), Key(Table::kReadyTask, i)).ok());
+    }
+    ASSERT_TRUE(db_->Flush({}).ok());
+  }
+
+  // How many files wait to be merged when nothing is being merged any more.
+  uint64_t FilesThatWait() {
+    const absl::Time give_up = absl::Now() + absl::Seconds(60);
+    while (Property("rocksdb.compaction-pending") + Property("rocksdb.num-running-compactions") >
+               0 &&
+           absl::Now() < give_up) {
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    return Property("rocksdb.num-files-at-level0");
+  }
+
+ private:
+  static std::string Key(Table table, uint64_t number) {
+    return KeyBuilder(table, kFirst).Number(number).Build();
+  }
+  uint64_t Property(const std::string& name) {
+    std::string value;
+    uint64_t number = 0;
+    EXPECT_TRUE(db_->GetProperty(name, &value) && absl::SimpleAtoi(value, &number)) << name;
+    return number;
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+TEST_F(ViewsOptionsTest, WhatQueuesDeleteDoesNotMergeAllRowsAtEachFlush) {
+  for (uint64_t flushes = 1; flushes <= 3; ++flushes) {
+    WriteAndFlush(10'000, 30'000);
+    EXPECT_EQ(FilesThatWait(), flushes);
+  }
+  WriteAndFlush(10'000, 30'000);
+  EXPECT_EQ(FilesThatWait(), 0u) << "but the fourth does";
+}
+
+TEST_F(ViewsOptionsTest, AFileOfDeletionsIsMergedSoon) {
+  WriteAndFlush(10'000, 0);
+  EXPECT_EQ(FilesThatWait(), 1u);
+  WriteAndFlush(0, 200'000);
+  EXPECT_EQ(FilesThatWait(), 1u) << "that of the rows; the other is gone";
 }
 
 TEST_F(RocksDbViewsTest, OneProcessAtATime) {
