@@ -231,7 +231,7 @@ absl::Status DeclaredFold::Fold(const FoldedEvent& event, RowWriter& rows) {
     if (each.exists) {
       rows.Put(std::move(row));
     } else {
-      rows.Insert(std::move(row));
+      rows.Put(std::move(row), {.is_new = true});
     }
   }
   return absl::OkStatus();

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -26,6 +27,12 @@ namespace skald::projection {
 // written together with the model's checkpoint.
 class RowWriter {
  public:
+  // What the caller knows of a row, which saves work.
+  struct RowHint {
+    bool is_new = false;   // there is none with that key, so it need not be looked for; must be true
+    bool is_last = false;  // it will hardly be changed again, so it need not be kept at hand
+  };
+
   virtual ~RowWriter() = default;
   // The row with that key (EncodeRowKey), or nothing. UNAVAILABLE, DATA_LOSS: it cannot be read.
   virtual absl::StatusOr<std::optional<Json>> Get(absl::string_view key) = 0;
@@ -35,9 +42,8 @@ class RowWriter {
       absl::string_view begin, absl::string_view end,
       absl::FunctionRef<bool(absl::string_view key, const Json& row)> row) = 0;
   // Writes a row, whose key columns say where.
-  virtual void Put(Json row) = 0;
-  // As Put, of a row that the caller knows not to exist: saves looking for it.
-  virtual void Insert(Json row) = 0;
+  void Put(Json row) { Put(std::move(row), {}); }
+  virtual void Put(Json row, RowHint hint) = 0;
   virtual void Delete(absl::string_view key) = 0;
 };
 

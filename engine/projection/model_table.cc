@@ -18,6 +18,10 @@ using storage::PrefixEnd;
 using storage::RowChange;
 using storage::Table;
 
+// Of the texts of rows that were written last; their values take some three times as much. There may be a
+// hundred tables.
+constexpr size_t kRecentBytesMax = 512 << 10;
+
 XXH128_hash_t HashOf(absl::string_view key, absl::string_view text) {
   // The key ends by itself, so key and text cannot be divided another way.
   std::string bytes;
@@ -147,7 +151,8 @@ ModelTable::ModelTable(const storage::Views& views, const ModelSchema& schema, u
       schema_(schema),
       generation_(generation),
       checkpoint_key_(part ? PartKey(generation, *part) : CheckpointKey(generation)),
-      checkpoint_(std::move(checkpoint)) {}
+      checkpoint_(std::move(checkpoint)),
+      recent_(kRecentBytesMax) {}
 
 absl::StatusOr<std::optional<Json>> ModelTable::Get(absl::string_view key) {
   auto found = pending_.find(key);
@@ -161,33 +166,35 @@ absl::StatusOr<std::optional<Json>> ModelTable::Get(absl::string_view key) {
 }
 
 absl::Status ModelTable::LoadBefore(absl::string_view key, Pending& pending) {
-  SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
-                         views_.Get(RowKey(generation_, key)));
+  if (const WrittenRow* const written = recent_.Find(key)) {
+    pending.before = written->row;
+    pending.before_text = written->text;
+    pending.is_before_known = true;
+    return absl::OkStatus();
+  }
+  SKALD_ASSIGN_OR_RETURN(std::optional<std::string> text, views_.Get(RowKey(generation_, key)));
   pending.is_before_known = true;
   if (!text) return absl::OkStatus();
   absl::StatusOr<Json> row = Json::Parse(*text);
   if (!row.ok()) return Damaged("row");
   pending.before = *std::move(row);
+  pending.before_text = *std::move(text);
   return absl::OkStatus();
 }
 
-void ModelTable::Put(Json row) {
+void ModelTable::Put(Json row, RowHint hint) {
   std::string key = EncodeRowKey(schema_, row);
-  Change(std::move(key), std::move(row), false);
+  Change(std::move(key), std::move(row), hint);
 }
 
-void ModelTable::Insert(Json row) {
-  std::string key = EncodeRowKey(schema_, row);
-  Change(std::move(key), std::move(row), true);
-}
+void ModelTable::Delete(absl::string_view key) { Change(std::string(key), std::nullopt, {}); }
 
-void ModelTable::Delete(absl::string_view key) { Change(std::string(key), std::nullopt, false); }
-
-void ModelTable::Change(std::string key, std::optional<Json> now, bool is_new) {
+void ModelTable::Change(std::string key, std::optional<Json> now, RowHint hint) {
   if (schema_.history) versions_.insert_or_assign(VersionKey(generation_, key, stamp_), now);
   const auto [place, inserted] = pending_.try_emplace(std::move(key));
-  if (inserted) place->second.is_before_known = is_new;
+  if (inserted) place->second.is_before_known = hint.is_new;
   place->second.now = std::move(now);
+  place->second.is_last = hint.is_last;
 }
 
 absl::Status ModelTable::Scan(
@@ -244,7 +251,7 @@ absl::Status ModelTable::Finish(const Cut& cut, std::vector<RowChange>& changes,
     if (!pending.is_before_known) SKALD_RETURN_IF_ERROR(LoadBefore(key, pending));
     // Read only, or the same again.
     if (pending.before == pending.now &&
-        (!pending.now || pending.before->ToText() == pending.now->ToText())) {
+        (!pending.now || pending.before_text == pending.now->ToText())) {
       continue;
     }
     FinishRow(key, pending, changes);
@@ -280,7 +287,7 @@ void ModelTable::FinishRow(const std::string& key, Pending& pending,
     if (new_key) entries_.push_back({*std::move(new_key), ""});
   }
   if (pending.before) {
-    checkpoint_.hash.Remove(key, pending.before->ToText());
+    checkpoint_.hash.Remove(key, pending.before_text);
     --checkpoint_.rows;
   }
   std::optional<std::string> text;
@@ -288,6 +295,11 @@ void ModelTable::FinishRow(const std::string& key, Pending& pending,
     text = pending.now->ToText();
     checkpoint_.hash.Add(key, *text);
     ++checkpoint_.rows;
+  }
+  if (pending.now && !pending.is_last) {
+    recent_.Put(key, {*pending.now, *text});
+  } else {
+    recent_.Erase(key);
   }
   changes.push_back({RowKey(generation_, key), std::move(text)});
 }

@@ -22,6 +22,7 @@
 #include "engine/projection/fold.h"
 #include "engine/projection/model.h"
 #include "engine/projection/reader.h"
+#include "engine/projection/recent_rows.h"
 #include "storage/views.h"
 
 namespace skald::projection {
@@ -85,8 +86,8 @@ class ModelTable : public RowWriter {
   // What follows is due to the commit with this stamp.
   void BeginCommit(const Stamp& stamp) { stamp_ = stamp; }
   absl::StatusOr<std::optional<Json>> Get(absl::string_view key) override;
-  void Put(Json row) override;
-  void Insert(Json row) override;
+  using RowWriter::Put;
+  void Put(Json row, RowHint hint) override;
   void Delete(absl::string_view key) override;
   absl::Status Scan(
       absl::string_view begin, absl::string_view end,
@@ -109,10 +110,12 @@ class ModelTable : public RowWriter {
  private:
   struct Pending {
     std::optional<Json> before;
+    std::string before_text;
     bool is_before_known = false;
     std::optional<Json> now;
+    bool is_last = false;
   };
-  void Change(std::string key, std::optional<Json> now, bool is_new);
+  void Change(std::string key, std::optional<Json> now, RowHint hint);
   absl::Status LoadBefore(absl::string_view key, Pending& pending);
   void FinishRow(const std::string& key, Pending& pending,
                  std::vector<storage::RowChange>& changes);
@@ -125,6 +128,7 @@ class ModelTable : public RowWriter {
   Stamp stamp_;
   std::optional<Cut> stop_cut_;  // until that is written
   absl::btree_map<std::string, Pending> pending_;
+  RecentRows recent_;
   // Row versions by view key; of models with history.
   absl::btree_map<std::string, std::optional<Json>> versions_;
   std::vector<storage::RowChange> entries_;  // of indexes, while a round is finished

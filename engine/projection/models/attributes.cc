@@ -56,7 +56,7 @@ class AttributesFold final : public ModelFold {
     if (attribute.value.is_null()) {
       if (!is_new) rows.Delete(EncodeRowKey(schema_, row));
     } else if (is_new) {
-      rows.Insert(std::move(row));
+      rows.Put(std::move(row), {.is_new = true});
     } else {
       rows.Put(std::move(row));
     }

@@ -54,7 +54,7 @@ class DefinitionsFold final : public ModelFold {
     row.Add("deployed", TimeJson(Timestamp(event.header.time_us())));
     row.Add("total", Json::Int(0));
     for (size_t i = 0; i < kStatusCount; ++i) row.Add(schema_.columns[6 + i].name, Json::Int(0));
-    rows.Insert(std::move(row).Build());
+    rows.Put(std::move(row).Build(), {.is_new = true});
     return absl::OkStatus();
   }
 

@@ -59,8 +59,7 @@ class SagasFold final : public ModelFold {
   absl::Status EndRound(absl::Span<const TouchedSaga> touched, Timestamp,
                         RowWriter& rows) override {
     for (const TouchedSaga& saga : touched) {
-      Json row = RowOf(saga);
-      saga.status_before ? rows.Put(std::move(row)) : rows.Insert(std::move(row));
+      rows.Put(RowOf(saga), {.is_new = !saga.status_before, .is_last = saga.state.is_ended()});
     }
     return absl::OkStatus();
   }

@@ -46,15 +46,14 @@ class MemoryRows : public RowWriter {
                     absl::FunctionRef<bool(absl::string_view, const Json&)>) override {
     return absl::UnimplementedError("declared models look rows up by key");
   }
-  void Put(Json row) override {
-    ++writes;
+  void Put(Json row, RowHint hint) override {
     std::string key = EncodeRowKey(schema_, row);
+    if (hint.is_new) {
+      const auto there = Get(key);
+      EXPECT_TRUE(there.ok() && !there->has_value()) << "a new row exists: " << row;
+    }
+    ++writes;
     round_[std::move(key)] = std::move(row);
-  }
-  void Insert(Json row) override {
-    const auto there = Get(EncodeRowKey(schema_, row));
-    EXPECT_TRUE(there.ok() && !there->has_value()) << "an inserted row exists: " << row;
-    Put(std::move(row));
   }
   void Delete(absl::string_view key) override {
     ++writes;
