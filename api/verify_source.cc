@@ -1,6 +1,6 @@
 #include "api/verify_source.h"
 
-#include "base/thread_name.h"
+#include "base/this_thread.h"
 
 #include <string>
 #include <utility>

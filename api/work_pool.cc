@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/thread_name.h"
+#include "base/this_thread.h"
 
 namespace skald::api {
 

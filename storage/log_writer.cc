@@ -5,7 +5,7 @@
 #include <iterator>
 
 #include "base/check.h"
-#include "base/thread_name.h"
+#include "base/this_thread.h"
 
 namespace skald::storage {
 

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "base/thread_name.h"
+#include "base/this_thread.h"
 #include "storage/keys.h"
 
 namespace skald::audit {
@@ -103,6 +103,7 @@ void CheckpointKeeper::Start() {
   if (interval_ == 0) return;
   thread_ = std::thread([this] {
     NameThread("checkpoints");
+    LowerPriority(kBackgroundNiceness);
     Run();
   });
 }

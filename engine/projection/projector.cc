@@ -1,8 +1,5 @@
 #include "engine/projection/projector.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -11,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
-#include "base/thread_name.h"
+#include "base/this_thread.h"
 #include "engine/projection/projector_state.h"
 #include "storage/commit_record.h"
 
@@ -25,16 +22,6 @@ constexpr Micros kWatchersRemembered = kMinute;
 constexpr Micros kTellInterval = kSecond;
 // Nobody is woken for something that does not come by itself, so look now and then.
 constexpr Micros kLookInterval = 50 * kMillisecond;
-
-// Where cores are short, answers to commands come before read models, and those before rebuilds.
-constexpr int kRoundsNiceness = 5;
-constexpr int kBuilderNiceness = 10;
-
-// Of the calling thread, which on Linux has a priority of its own.
-void LowerPriority(int niceness) {
-  // Not being allowed to changes nothing but who goes first.
-  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), niceness));
-}
 
 size_t BytesOf(const ModelDeltas& deltas) {
   size_t bytes = sizeof(deltas) + deltas.after.positions.size() * 16;
@@ -57,7 +44,7 @@ bool Covers(absl::Span<const Position> positions, absl::Span<const Position> wan
 
 void BeginBuilderThread() {
   NameThread("model-rebuild");
-  LowerPriority(kBuilderNiceness);
+  LowerPriority(kBackgroundNiceness);
 }
 
 void Projector::Start() {
@@ -67,7 +54,7 @@ void Projector::Start() {
   }
   rounds_ = std::thread([this] {
     NameThread("models");
-    LowerPriority(kRoundsNiceness);
+    LowerPriority(kModelsNiceness);
     RunRounds();
   });
   builder_ = std::thread([this] {

@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
-#include "base/thread_name.h"
+#include "base/this_thread.h"
 #include "engine/audit/key_file.h"
 #include "engine/runtime/guarded_done.h"
 #include "storage/data_directory.h"

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/errors.h"
-#include "base/thread_name.h"
+#include "base/this_thread.h"
 
 namespace skald::runtime {
 namespace {
