@@ -68,12 +68,18 @@ class Scenarios:
     # ---- Many sagas that wait ----
 
     def waiting(self, repetitions):
-        """R3/64 on stores that hold so many waiting sagas."""
-        for count in WAITING:
-            with self.server() as server:
+        """R3/64 on stores that hold so many waiting sagas: all are up at once, and take turns, so that what
+        else the machine does hits all of them."""
+        with contextlib.ExitStack() as stack:
+            servers = []
+            for count in WAITING:
+                server = stack.enter_context(self.server())
+                servers.append((count, server))
                 if count:
                     self.fill(server, "waiting", self.size(count, max(1, count // 1000)), 512)
-                for _ in range(repetitions):
+                    self.settle(server)
+            for _ in range(repetitions):
+                for count, server in servers:
                     report = self.load(server, "--shape", "tasks3", "--in-flight", 64)
                     report["resident_mib"] = round(server.resident_mib(), 1)
                     yield str(count), report["per_s"], report
@@ -133,11 +139,13 @@ class Scenarios:
                 yield from self.restart(server)
 
     def settle(self, server):
-        """Until the models have folded all: a read that is not stale waits for them."""
+        """Until models and audit trees have all that was recorded: a read that is not stale waits for the
+        models, and a checkpoint is of the whole log."""
         deadline = time.monotonic() + 600
         while True:
             try:
                 self.skald(server, "count", "sagas")
+                self.skald(server, "audit", "checkpoint")
                 return
             except Failure:
                 if time.monotonic() > deadline:
