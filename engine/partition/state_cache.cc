@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/saga/pending.h"
 
 namespace skald::partition {
 
@@ -53,7 +54,7 @@ void StateCache::UnpinAll(const std::vector<size_t>& bytes) {
   SKALD_CHECK(bytes.size() == pinned_.size());
   for (size_t i = 0; i < pinned_.size(); ++i) {
     CachedSaga& saga = *pinned_[i];
-    if (saga.state.is_ended()) {
+    if (saga::IsAtRest(saga.state)) {
       Drop(saga);
       continue;
     }

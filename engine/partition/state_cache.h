@@ -1,7 +1,8 @@
 // The states of a partition's sagas that are in memory: the recently used ones, bounded by bytes,
 // and all that changed since the last seal, which are pinned because their rows in views are older.
-// Of those, the ended ones go with the seal: hardly anything comes for them any more, and their
-// memory is worth more while it is warm.
+// Of those, the ones at rest (saga::IsAtRest: ended, or waiting for long) go with the seal: hardly
+// anything comes for them soon, their memory is worth more while it is warm, and a million states
+// that wait would leave it in pieces.
 //
 // Thread rule: owned by its partition.
 #pragma once

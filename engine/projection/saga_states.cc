@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/status_macros.h"
 #include "engine/saga/evolve.h"
+#include "engine/saga/pending.h"
 #include "skald/log/v1/event.pb.h"
 #include "storage/commit_record.h"
 
@@ -93,7 +94,7 @@ std::vector<TouchedSaga> SagaStates::touched() const {
 void SagaStates::EndRound() {
   for (Saga* saga : touched_) {
     saga->is_touched = false;
-    if (saga->state.is_ended()) {
+    if (saga::IsAtRest(saga->state)) {
       Forget(*saga);
       continue;
     }

@@ -8,6 +8,8 @@
 namespace skald::saga {
 namespace {
 
+constexpr Micros kSoon = kMinute;
+
 bool IsDoomed(const SagaState& state, const Frame& frame) {
   const Frame* at = &frame;
   while (at->id != kRootFrame && at->kind != FrameKind::kUndo) {
@@ -109,6 +111,17 @@ std::vector<TaskToken> AwaitedCalls(const SagaState& state) {
   std::sort(tokens.begin(), tokens.end(),
             [](const TaskToken& a, const TaskToken& b) { return a.frame < b.frame; });
   return tokens;
+}
+
+bool IsAtRest(const SagaState& state) {
+  if (state.is_ended()) return true;
+  // What keeps nearly all of them awake.
+  for (const Frame& frame : state.frames) {
+    if (frame.kind == FrameKind::kWorker && frame.phase == Frame::Phase::kRunning) return false;
+  }
+  if (!AwaitedCalls(state).empty()) return false;
+  const std::vector<Timer> timers = PendingTimers(state);
+  return timers.empty() || timers.front().due > After(state.updated, kSoon);
 }
 
 std::string IdempotencyKey(const SagaKey& key, const WorkerCall& call) {

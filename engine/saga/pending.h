@@ -50,4 +50,8 @@ bool IsUnderWay(const SagaState& state);
 // True when the saga has tasks to enter or finish right now (its last macro step was cut short).
 bool HasWorkAtOnce(const SagaState& state);
 
+// True when nothing but a command is likely to come for the saga soon: it has ended, or no call is open or awaited
+// and no timer is due within a minute of its last event. Its state need not be kept in memory.
+bool IsAtRest(const SagaState& state);
+
 }  // namespace skald::saga
