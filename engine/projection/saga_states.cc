@@ -11,6 +11,12 @@
 #include "storage/commit_record.h"
 
 namespace skald::projection {
+namespace {
+
+// So many events are soon folded again.
+constexpr uint64_t kShortHistory = 100;
+
+}  // namespace
 
 absl::StatusOr<saga::SagaState*> SagaStates::Touch(const log::v1::CommitHeader& header) {
   SagaKey key{header.namespace_(), header.saga_id()};
@@ -94,7 +100,8 @@ std::vector<TouchedSaga> SagaStates::touched() const {
 void SagaStates::EndRound() {
   for (Saga* saga : touched_) {
     saga->is_touched = false;
-    if (saga::IsAtRest(saga->state)) {
+    const bool is_short = saga->state.is_ended() || saga->state.events <= kShortHistory;
+    if (is_short && saga::IsAtRest(saga->state)) {
       Forget(*saga);
       continue;
     }

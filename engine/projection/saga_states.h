@@ -40,7 +40,8 @@ class SagaStates {
 
   // The sagas of the present round, in the order they were touched first.
   std::vector<TouchedSaga> touched() const;
-  // Ends the round: forgets sagas at rest (saga::IsAtRest), and those that nobody asked for longest.
+  // Ends the round: forgets sagas at rest (saga::IsAtRest), unless they have a long history, and
+  // those that nobody asked for longest.
   void EndRound();
 
   size_t size() const { return sagas_.size(); }
