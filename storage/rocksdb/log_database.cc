@@ -14,6 +14,7 @@
 #include "storage/rocksdb/rocksdb_options.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/slice.h"
+#include "storage/rocksdb/wal_file_system.h"
 #include "storage/rocksdb/wal_scan.h"
 
 namespace skald::storage {
@@ -121,7 +122,7 @@ class Opening {
   }
 
   absl::Status OpenFamilies(bool exists) {
-    rocksdb::DBOptions db_options = LogDatabaseOptions(options_.env, SizesOf(options_), listener_);
+    rocksdb::DBOptions db_options = LogDatabaseOptions(DatabaseEnv(), SizesOf(options_), listener_);
     db_options.create_if_missing = !exists;
     std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName};
     if (exists) {
@@ -154,6 +155,13 @@ class Opening {
     std::sort(database_->partitions.begin(), database_->partitions.end(),
               [](const auto* a, const auto* b) { return a->GetName() < b->GetName(); });
     return absl::OkStatus();
+  }
+
+  // The one that was given; to write to it, with room ahead in write-ahead files.
+  rocksdb::Env* DatabaseEnv() {
+    if (options_.read_only) return options_.env;
+    database_->env = NewWalEnv(env_);
+    return database_->env.get();
   }
 
   // Says what to do about damage.

@@ -24,6 +24,8 @@ struct LogDatabase {
   LogDatabase& operator=(const LogDatabase&) = delete;
 
   std::unique_ptr<DatabaseLock> lock;
+  // What `db` sees of the operating system.
+  std::unique_ptr<rocksdb::Env> env;
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ColumnFamilyHandle* identity_family = nullptr;
   // By partition.

@@ -50,7 +50,7 @@ struct RocksDbEventLogOptions {
 struct TornTail {
   std::string file;        // the write-ahead file, or RocksDB's MANIFEST
   uint64_t offset = 0;     // where it was cut
-  uint64_t bytes_cut = 0;  // how much was cut off
+  uint64_t bytes_cut = 0;  // how much was cut off, but for zeros at its end
   std::string copy;        // the file that keeps the bytes cut off
 };
 

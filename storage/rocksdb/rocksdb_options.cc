@@ -86,7 +86,7 @@ rocksdb::DBOptions LogDatabaseOptions(rocksdb::Env* env, const LogSizes& sizes,
   // one refuses to open instead; wal_scan.h decides what a damaged tail means.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   // A recycled file ends in records of its former life, and a torn tail could not be told from
-  // them.
+  // them. wal_file_system.h gives what recycling is for.
   options.recycle_log_file_num = 0;
   // A commit is durable when Append returns: no write may wait in a buffer of ours.
   options.manual_wal_flush = false;

@@ -1,6 +1,7 @@
 #include "storage/rocksdb/wal_scan.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -76,6 +77,10 @@ absl::StatusOr<Fragment> ParseFragment(absl::string_view bytes, uint64_t file_nu
   return Fragment{.type = static_cast<FragmentType>(type), .bytes = header_bytes + length};
 }
 
+bool IsZeros(absl::string_view bytes) {
+  return bytes.find_first_not_of('\0') == absl::string_view::npos;
+}
+
 // "000012.log" -> 12.
 std::optional<uint64_t> WalNumber(absl::string_view name) {
   uint64_t number = 0;
@@ -103,6 +108,7 @@ class Scanner {
     file_ = file;
     number_ = WalNumber(BaseName(file)).value_or(0);
     record_start_.reset();
+    zeros_from_.reset();
     std::unique_ptr<rocksdb::SequentialFile> reader;
     SKALD_RETURN_IF_ERROR(FromRocksDb(env_.NewSequentialFile(file, &reader, rocksdb::EnvOptions()),
                                       absl::StrCat("open ", file)));
@@ -116,7 +122,9 @@ class Scanner {
       ScanBlock(offset, FromSlice(block));
       offset += block.size();
     }
-    if (record_start_.has_value()) SetDamage(offset, "the file ends within a record");
+    if (record_start_.has_value()) {
+      SetDamage(zeros_from_.value_or(offset), "the file ends within a record");
+    }
     return absl::OkStatus();
   }
 
@@ -126,11 +134,20 @@ class Scanner {
  private:
   void ScanBlock(uint64_t offset, absl::string_view block) {
     size_t at = 0;
+    if (zeros_from_.has_value()) {
+      if (IsZeros(block)) return;
+      SetDamage(*zeros_from_, "zeros where a fragment should be");
+      zeros_from_.reset();
+    }
     while (at < block.size() && !done()) {
       // Too little room for a header: RocksDB fills the rest of a full block with zeros.
       if (block.size() == kBlockBytes && block.size() - at < kHeaderBytes) return;
       const absl::StatusOr<Fragment> fragment = ParseFragment(block.substr(at), number_);
       if (!fragment.ok()) {
+        if (IsZeros(block.substr(at))) {
+          if (!damage_.has_value()) zeros_from_ = offset + at;
+          return;
+        }
         SetDamage(offset + at, fragment.status().message());
         FindRecordStart(offset, block, at + 1);
         return;
@@ -180,6 +197,8 @@ class Scanner {
   uint64_t number_ = 0;
   // Where the record that is being read started.
   std::optional<uint64_t> record_start_;
+  // There has been nothing but zeros from here on. Only while there is no damage.
+  std::optional<uint64_t> zeros_from_;
   std::optional<WalDamage> damage_;
 };
 
@@ -190,32 +209,58 @@ absl::Status SyncFolder(rocksdb::Env& env, const std::string& folder) {
   return FromRocksDb(directory->Fsync(), absl::StrCat("sync ", folder));
 }
 
-// Copies the bytes of `file` from `offset` on to `copy`, durably.
-absl::Status CopyTail(rocksdb::Env& env, const std::string& file, uint64_t offset,
-                      const std::string& copy) {
-  const std::string doing = absl::StrCat("copy the torn tail of ", file);
+// Hands the bytes of `file` from `offset` on to `take`, piece by piece.
+absl::Status ReadTail(rocksdb::Env& env, const std::string& file, uint64_t offset,
+                      const std::function<absl::Status(absl::string_view)>& take) {
+  const std::string doing = absl::StrCat("read the torn tail of ", file);
   std::unique_ptr<rocksdb::SequentialFile> reader;
-  std::unique_ptr<rocksdb::WritableFile> writer;
-  const rocksdb::EnvOptions options;
-  SKALD_RETURN_IF_ERROR(FromRocksDb(env.NewSequentialFile(file, &reader, options), doing));
+  SKALD_RETURN_IF_ERROR(
+      FromRocksDb(env.NewSequentialFile(file, &reader, rocksdb::EnvOptions()), doing));
   SKALD_RETURN_IF_ERROR(FromRocksDb(reader->Skip(offset), doing));
-  SKALD_RETURN_IF_ERROR(FromRocksDb(env.NewWritableFile(copy, &writer, options), doing));
   std::string scratch(kBlockBytes, '\0');
   while (true) {
     rocksdb::Slice bytes;
     SKALD_RETURN_IF_ERROR(FromRocksDb(reader->Read(scratch.size(), &bytes, scratch.data()), doing));
-    if (bytes.empty()) break;
-    SKALD_RETURN_IF_ERROR(FromRocksDb(writer->Append(bytes), doing));
+    if (bytes.empty()) return absl::OkStatus();
+    SKALD_RETURN_IF_ERROR(take(FromSlice(bytes)));
   }
+}
+
+// The bytes of `file` from `offset` to the last that is not zero.
+absl::StatusOr<uint64_t> TailBytes(rocksdb::Env& env, const std::string& file, uint64_t offset) {
+  uint64_t read = 0;
+  uint64_t bytes = 0;
+  SKALD_RETURN_IF_ERROR(ReadTail(env, file, offset, [&](absl::string_view piece) {
+    const size_t last = piece.find_last_not_of('\0');
+    if (last != absl::string_view::npos) bytes = read + last + 1;
+    read += piece.size();
+    return absl::OkStatus();
+  }));
+  return bytes;
+}
+
+// Copies `count` bytes of `file` from `offset` on to `copy`, durably.
+absl::Status CopyTail(rocksdb::Env& env, const std::string& file, uint64_t offset, uint64_t count,
+                      const std::string& copy) {
+  const std::string doing = absl::StrCat("copy the torn tail of ", file);
+  std::unique_ptr<rocksdb::WritableFile> writer;
+  SKALD_RETURN_IF_ERROR(
+      FromRocksDb(env.NewWritableFile(copy, &writer, rocksdb::EnvOptions()), doing));
+  SKALD_RETURN_IF_ERROR(ReadTail(env, file, offset, [&](absl::string_view piece) {
+    piece = piece.substr(0, std::min<uint64_t>(count, piece.size()));
+    count -= piece.size();
+    return FromRocksDb(writer->Append(ToSlice(piece)), doing);
+  }));
   SKALD_RETURN_IF_ERROR(FromRocksDb(writer->Sync(), doing));
   return FromRocksDb(writer->Close(), doing);
 }
 
+// Cuts `bytes` and the zeros behind them off.
 absl::StatusOr<TornTail> Cut(rocksdb::Env& env, const std::string& file, uint64_t offset,
-                             uint64_t size) {
+                             uint64_t bytes) {
   const std::string doing = absl::StrCat("cut the torn tail of ", file);
-  TornTail tail{.file = file, .offset = offset, .bytes_cut = size - offset, .copy = file + ".torn"};
-  SKALD_RETURN_IF_ERROR(CopyTail(env, file, offset, tail.copy));
+  TornTail tail{.file = file, .offset = offset, .bytes_cut = bytes, .copy = file + ".torn"};
+  SKALD_RETURN_IF_ERROR(CopyTail(env, file, offset, bytes, tail.copy));
   std::unique_ptr<rocksdb::WritableFile> writer;
   SKALD_RETURN_IF_ERROR(
       FromRocksDb(env.ReopenWritableFile(file, &writer, rocksdb::EnvOptions()), doing));
@@ -247,11 +292,9 @@ absl::StatusOr<std::vector<TornTail>> CheckFiles(rocksdb::Env& env, const std::s
   // in between leaves the same decision to the next start.
   for (auto file = files.rbegin(); file != files.rend(); ++file) {
     const uint64_t from = *file == damage->place.file ? damage->record_offset : 0;
-    uint64_t size = 0;
-    SKALD_RETURN_IF_ERROR(
-        FromRocksDb(env.GetFileSize(*file, &size), absl::StrCat("measure ", *file)));
-    if (size > from) {
-      SKALD_ASSIGN_OR_RETURN(TornTail cut, Cut(env, *file, from, size));
+    SKALD_ASSIGN_OR_RETURN(const uint64_t bytes, TailBytes(env, *file, from));
+    if (bytes > 0) {
+      SKALD_ASSIGN_OR_RETURN(TornTail cut, Cut(env, *file, from, bytes));
       cuts.push_back(std::move(cut));
     }
     if (*file == damage->place.file) break;

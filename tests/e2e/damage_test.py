@@ -206,11 +206,15 @@ class DamageTest(harness.Case):
         api.close()
         server.kill()
         name, *_ = reversed(self.files("log/[0-9]*.log"))
-        # As if the power had gone while one more batch was written: a part of a record, then zeros.
-        for tail in (b"\x12", b"\x12\x34\x56\x78\x00\x10\x01" + b"u" * 3_000, b"\0" * 20_000):
+        with open(f"{self.store}/{name}", "rb") as file:
+            end = len(file.read().rstrip(b"\0"))
+        self.assertLess(end, os.path.getsize(f"{self.store}/{name}"), "there is room ahead")
+        # As if the power had gone while one more batch was written into it: some part of a record.
+        for tail in (b"\x12", b"\x12\x34\x56\x78\x00\x10\x01" + b"u" * 3_000, b"\0" * 4_096 + b"u" * 3_000):
             with self.subTest(f"{len(tail)} bytes"):
                 store = self.copy()
-                with open(f"{store}/{name}", "ab") as file:
+                with open(f"{store}/{name}", "r+b") as file:
+                    file.seek(end)
                     file.write(tail)
                 seen = len(self.messages())
                 server = self.make_server(store)
@@ -225,7 +229,7 @@ class DamageTest(harness.Case):
                 self.assertRegex(messages, rf"cut \d+ bytes off {store}/{name} at byte \d+")
                 self.assertIn("never acknowledged", messages)
                 self.assertIn(f"{store}/{name}.torn", messages)
-                self.assertTrue(os.path.exists(f"{store}/{name}.torn"))
+                self.assertEqual(os.path.getsize(f"{store}/{name}.torn"), len(tail))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,23 @@ class FaultFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
                            rocksdb::IODebugContext* debug) override {
     return Append(data, options, debug);
   }
+  rocksdb::IOStatus PositionedAppend(const rocksdb::Slice& data, uint64_t offset,
+                                     const rocksdb::IOOptions& options,
+                                     rocksdb::IODebugContext* debug) override {
+    SKALD_RETURN_IF_IO_ERROR(system_.Change());
+    std::string replaced(data.size(), '\0');
+    std::ifstream before(name_, std::ios::binary);
+    before.seekg(static_cast<std::streamoff>(offset));
+    before.read(replaced.data(), static_cast<std::streamsize>(replaced.size()));
+    replaced.resize(static_cast<size_t>(before.gcount()));
+    SKALD_RETURN_IF_IO_ERROR(
+        FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, debug));
+    MutexLock lock(system_.mu_);
+    FileState& file = system_.files_[name_];
+    file.bytes = std::max(file.bytes, offset + data.size());
+    if (!replaced.empty()) file.replaced.push_back({offset, std::move(replaced)});
+    return rocksdb::IOStatus::OK();
+  }
   rocksdb::IOStatus Truncate(uint64_t size, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* debug) override {
     SKALD_RETURN_IF_IO_ERROR(system_.Change());
@@ -67,6 +84,7 @@ class FaultFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
     MutexLock lock(system_.mu_);
     FileState& file = system_.files_[name_];
     file.synced_bytes = file.bytes;
+    file.replaced.clear();
   }
 
   FaultFileSystem& system_;
@@ -183,22 +201,32 @@ void FaultFileSystem::Crash(TailFate fate) {
       std::filesystem::remove(name);
       continue;
     }
-    if (file.bytes == file.synced_bytes) continue;
-    const uint64_t half = file.synced_bytes + (file.bytes - file.synced_bytes) / 2;
-    switch (fate) {
-      case TailFate::kGone:
-        std::filesystem::resize_file(name, file.synced_bytes);
-        break;
-      case TailFate::kHalf:
-        std::filesystem::resize_file(name, half);
-        break;
-      case TailFate::kHalfThenZeros:
-        std::filesystem::resize_file(name, half);
-        std::filesystem::resize_file(name, file.bytes);
-        break;
-    }
+    LoseTail(name, file, fate);
   }
   files_.clear();
+}
+
+void FaultFileSystem::LoseTail(const std::string& name, const FileState& file, TailFate fate) {
+  std::fstream content(name, std::ios::binary | std::ios::in | std::ios::out);
+  const auto put = [&](uint64_t offset, const std::string& bytes, size_t begin, size_t end) {
+    content.seekp(static_cast<std::streamoff>(offset + begin));
+    content.write(bytes.data() + begin, static_cast<std::streamsize>(end - begin));
+  };
+  for (auto replaced = file.replaced.rbegin(); replaced != file.replaced.rend(); ++replaced) {
+    const size_t size = replaced->bytes.size();
+    const size_t half = fate == TailFate::kGone ? 0 : size / 2;
+    if (fate == TailFate::kSecondHalf) {
+      put(replaced->offset, replaced->bytes, 0, half);
+    } else {
+      put(replaced->offset, replaced->bytes, half, size);
+    }
+  }
+  content.close();
+  if (file.bytes == file.synced_bytes) return;
+  const bool all_gone = fate == TailFate::kGone || fate == TailFate::kSecondHalf;
+  const uint64_t kept = all_gone ? 0 : (file.bytes - file.synced_bytes) / 2;
+  std::filesystem::resize_file(name, file.synced_bytes + kept);
+  if (fate == TailFate::kHalfThenZeros) std::filesystem::resize_file(name, file.bytes);
 }
 
 rocksdb::IOStatus FaultFileSystem::NewWritableFile(const std::string& name,

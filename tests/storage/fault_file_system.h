@@ -36,8 +36,10 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   // Syncs of files whose name ends so do nothing, and say OK.
   void LieAboutSyncsOf(std::string suffix);
 
-  // What becomes of bytes that were written but not synced.
-  enum class TailFate { kGone, kHalf, kHalfThenZeros };
+  // What becomes of bytes that were written but not synced. Where they stand over other bytes those are
+  // back, and any part may be lost; behind the end, as on most file systems, only an end may, so
+  // kSecondHalf is kGone there.
+  enum class TailFate { kGone, kHalf, kHalfThenZeros, kSecondHalf };
   // Drops what was not synced. Nothing may be open any more.
   void Crash(TailFate fate);
 
@@ -62,10 +64,17 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   class File;
   class Directory;
 
+  // Bytes that an unsynced write replaced.
+  struct Replaced {
+    uint64_t offset = 0;
+    std::string bytes;
+  };
+
   struct FileState {
     uint64_t bytes = 0;
     uint64_t synced_bytes = 0;
     bool name_synced = false;
+    std::vector<Replaced> replaced;  // oldest first
   };
 
   // A change of a name that its folder does not know yet.
@@ -79,6 +88,7 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   // Remembers what stands at `name` before it is renamed over or deleted.
   void Remember(const std::string& from, const std::string& name) SKALD_REQUIRES(mu_);
   void UndoNameChanges() SKALD_REQUIRES(mu_);
+  static void LoseTail(const std::string& name, const FileState& file, TailFate fate);
   bool LiesAbout(const std::string& name) const;
 
   // What was created in `folder` keeps its name over a crash.

@@ -247,7 +247,7 @@ TEST_P(StorageFaultTest, ViewsAreOlderButNeverTornAfterAStopAtEveryChange) {
 
 INSTANTIATE_TEST_SUITE_P(TailFates, StorageFaultTest,
                          ::testing::Values(TailFate::kGone, TailFate::kHalf,
-                                           TailFate::kHalfThenZeros),
+                                           TailFate::kHalfThenZeros, TailFate::kSecondHalf),
                          [](const auto& test) {
                            switch (test.param) {
                              case TailFate::kGone:
@@ -256,6 +256,8 @@ INSTANTIATE_TEST_SUITE_P(TailFates, StorageFaultTest,
                                return "TailHalf";
                              case TailFate::kHalfThenZeros:
                                return "TailHalfThenZeros";
+                             case TailFate::kSecondHalf:
+                               return "TailSecondHalf";
                            }
                            return "";
                          });

@@ -37,6 +37,10 @@ void WriteFile(const std::string& path, absl::string_view bytes) {
   ASSERT_TRUE(file.good());
 }
 
+absl::string_view WithoutZeros(absl::string_view bytes) {
+  return bytes.substr(0, bytes.find_last_not_of('\0') + 1);
+}
+
 RocksDbEventLogOptions Options(const std::string& path) {
   return {.path = path, .create_if_missing = true, .partition_count = 1};
 }
@@ -61,9 +65,10 @@ class WalDamageTest : public ::testing::Test {
       for (const size_t bytes : payload_bytes) {
         commits_.push_back(maker.Next(2, std::string(bytes, 'p')));
         ASSERT_OK((*log)->Append({commits_.back()}));
-        ends_.push_back(std::filesystem::file_size(original_ + "/" + file_));
+        ends_.push_back(WithoutZeros(ReadFile(original_ + "/" + file_)).size());
       }
     }
+    // Closing took the room ahead away.
     wal_ = ReadFile(original_ + "/" + file_);
     ASSERT_EQ(wal_.size(), ends_.back());
   }
@@ -96,8 +101,9 @@ class WalDamageTest : public ::testing::Test {
       const std::vector<TornTail>& tails = (*log)->open_report().torn_tails;
       ASSERT_EQ(tails.size(), torn ? 1u : 0u);
       if (torn) {
-        EXPECT_EQ(tails[0].bytes_cut, wal.size() - tails[0].offset);
-        EXPECT_EQ(ReadFile(tails[0].copy), wal.substr(tails[0].offset));
+        const absl::string_view cut = WithoutZeros(wal.substr(tails[0].offset));
+        EXPECT_EQ(tails[0].bytes_cut, cut.size());
+        EXPECT_EQ(ReadFile(tails[0].copy), cut);
       }
       // The log goes on where it was cut.
       CommitMaker maker(kPartition, (*log)->LastPosition(kPartition));
@@ -125,21 +131,40 @@ TEST_F(WalDamageTest, WholeFileHasNone) {
   ExpectOpensWith(wal_, 4, /*torn=*/false);
 }
 
-// Goal: no flipped bit is ever taken for a torn tail unless it is in the last record.
+// Goal: no flipped bit is ever taken for a torn tail unless it is in the last record, whether or not
+// there is room ahead.
 TEST_F(WalDamageTest, FlippedBitIsLossUnlessInTheLastRecord) {
   Write({20, 20, 20, 20});
   const size_t last_start = ends_[ends_.size() - 2];
-  for (size_t at = 0; at < wal_.size(); ++at) {
-    for (const int mask : {0x01, 0x80}) {
-      std::string damaged = wal_;
-      damaged[at] = static_cast<char>(damaged[at] ^ mask);
-      const std::optional<WalDamage> damage = Scan(damaged);
-      ASSERT_TRUE(damage.has_value()) << at;
-      EXPECT_EQ(damage->followed_by.has_value(), at < last_start) << at;
-      if (at >= last_start) {
-        EXPECT_EQ(damage->record_offset, last_start) << at;
+  for (const size_t ahead : {0, 300, 40'000}) {
+    for (size_t at = 0; at < wal_.size(); ++at) {
+      for (const int mask : {0x01, 0x80}) {
+        std::string damaged = wal_ + std::string(ahead, '\0');
+        damaged[at] = static_cast<char>(damaged[at] ^ mask);
+        const std::optional<WalDamage> damage = Scan(damaged);
+        ASSERT_TRUE(damage.has_value()) << at;
+        EXPECT_EQ(damage->followed_by.has_value(), at < last_start) << at;
+        if (at >= last_start) {
+          EXPECT_EQ(damage->record_offset, last_start) << at;
+        }
       }
     }
+  }
+}
+
+// Goal: what looks like room ahead is not believed when something stands behind it.
+TEST_F(WalDamageTest, ZerosForARecordThatOthersFollowAreLoss) {
+  Write({20, 40'000, 20, 20});
+  for (size_t record = 0; record + 1 < ends_.size(); ++record) {
+    const size_t start = record == 0 ? 0 : ends_[record - 1];
+    std::string damaged = wal_;
+    std::fill(damaged.begin() + static_cast<long>(start),
+              damaged.begin() + static_cast<long>(ends_[record]), '\0');
+    const std::optional<WalDamage> damage = Scan(damaged);
+    ASSERT_TRUE(damage.has_value()) << record;
+    EXPECT_EQ(damage->record_offset, start) << record;
+    ASSERT_TRUE(damage->followed_by.has_value()) << record;
+    EXPECT_EQ(damage->followed_by->offset, ends_[record]) << record;
   }
 }
 
@@ -182,9 +207,23 @@ TEST_F(WalDamageTest, HalfZeroLastRecordIsCut) {
   ExpectOpensWith(damaged, 2, /*torn=*/true);
 }
 
-TEST_F(WalDamageTest, ZerosAfterTheLastRecordAreCut) {
+// A process that was killed leaves the room ahead.
+TEST_F(WalDamageTest, ZerosAfterTheLastRecordAreRoom) {
   Write({20, 20});
-  ExpectOpensWith(wal_ + std::string(5000, '\0'), 2, /*torn=*/true);
+  for (const size_t bytes : {1, 6, 7, 5000, 40'000, 262'144}) {
+    ExpectOpensWith(wal_ + std::string(bytes, '\0'), 2, /*torn=*/false);
+    if (HasFailure()) FAIL() << bytes << " zeros";
+  }
+}
+
+TEST_F(WalDamageTest, FlippedBitInTheRoomIsCut) {
+  Write({20, 20});
+  for (const size_t at : {0, 3, 6, 5000, 40'000, 99'999}) {
+    std::string damaged = wal_ + std::string(100'000, '\0');
+    damaged[ends_[1] + at] = 1;
+    ExpectOpensWith(damaged, 2, /*torn=*/true);
+    if (HasFailure()) FAIL() << "flipped " << at << " into the room";
+  }
 }
 
 // A record over several blocks may be torn anywhere: pages reach the disk in any order.
@@ -226,12 +265,25 @@ TEST_F(WalDamageTest, RubbishInALaterFileIsCutWithTheTail) {
   const std::string first = folder_.Sub("000010.log");
   const std::string second = folder_.Sub("000011.log");
   WriteFile(first, absl::string_view(wal_).substr(0, ends_[1] + 9));
-  WriteFile(second, std::string(100, '\0'));
+  WriteFile(second, std::string(100, 'r'));
   ASSERT_OK_AND_ASSIGN(const std::vector<TornTail> tails,
                        CheckWal(*rocksdb::Env::Default(), folder_.path()));
   EXPECT_EQ(tails.size(), 2u);
   EXPECT_EQ(std::filesystem::file_size(first), ends_[1]);
   EXPECT_EQ(std::filesystem::file_size(second), 0u);
+}
+
+TEST_F(WalDamageTest, RoomInALaterFileStays) {
+  Write({20, 20, 20});
+  const std::string first = folder_.Sub("000010.log");
+  const std::string second = folder_.Sub("000011.log");
+  WriteFile(first, absl::string_view(wal_).substr(0, ends_[1] + 9));
+  WriteFile(second, std::string(100, '\0'));
+  ASSERT_OK_AND_ASSIGN(const std::vector<TornTail> tails,
+                       CheckWal(*rocksdb::Env::Default(), folder_.path()));
+  ASSERT_EQ(tails.size(), 1u);
+  EXPECT_EQ(tails[0].file, first);
+  EXPECT_EQ(std::filesystem::file_size(first), ends_[1]);
 }
 
 }  // namespace
