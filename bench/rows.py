@@ -35,7 +35,7 @@ def limits():
               "SyncOfAPreallocatedFile", "/s")
     for events in (1, 64, 512, 1024):
         yield Row(f"limit/rocksdb_batch/{events}", f"events a second in synced RocksDB batches of {events}",
-                  append, f"Append/{events}", "/s", "limit/fdatasync", 1 / events)
+                  append, f"Append/{events}", "/s", "limit/fdatasync_preallocated", 1 / events)
     for under_way in (1, 16, 64):
         yield Row(f"limit/grpc_unary/{under_way}", f"unary echoes, {under_way} under way", echo,
                   ("unary", under_way, 1), "/s")
@@ -48,9 +48,9 @@ def limits():
 def append():
     program = "append_benchmark"
     yield Row("append/commit_inline", "one commit, written and synced by the partition's own thread", program,
-              "OneCommitInline", "us", "limit/fdatasync")
+              "OneCommitInline", "us", "limit/fdatasync_preallocated")
     yield Row("append/commit_handed_over", "one commit, written by the log writer's thread", program,
-              "OneCommitHandedOver", "us", "limit/fdatasync")
+              "OneCommitHandedOver", "us", "limit/fdatasync_preallocated")
     for events in (64, 512, 4096):
         yield Row(f"append/log_writer/{events}", f"events through the log writer, {events} not yet durable",
                   program, f"AppendThroughLogWriter/{events}", "/s", "limit/rocksdb_batch/1024")
@@ -65,7 +65,7 @@ def core():
     yield Row("decide/events", "events decided, sagas of 3 tasks", program, "BM_DecideSaga", "/s",
               "limit/rocksdb_batch/1024")
     yield Row("decide/saga", "a saga of 3 tasks decided: four commits", program, "BM_DecideSaga", "us",
-              "limit/fdatasync", 4)
+              "limit/fdatasync_preallocated", 4)
     yield Row("replay/events", "events folded", program, "BM_ReplaySaga", "/s", "limit/rocksdb_batch/1024")
     yield Row("state/encode", "a saga's state written as a row", program, "BM_EncodeState", "us")
 
@@ -111,10 +111,10 @@ def end_to_end():
     for tasks in (0, 1, 3, 9):
         shape = f"tasks{tasks}"
         yield Row(f"saga_load/{shape}/1", f"sagas of {tasks} tasks, one at a time", program, (shape, 1), "/s",
-                  "limit/fdatasync", tasks + 1)
+                  "limit/fdatasync_preallocated", tasks + 1)
         if tasks == 3:
             yield Row("saga_load/tasks3/1/p50", "from start to result, one at a time", program, (shape, 1), "ms",
-                      "limit/fdatasync", tasks + 1, target=1.3, figure="p50_ms")
+                      "limit/fdatasync_preallocated", tasks + 1, target=1.3, figure="p50_ms")
         for in_flight in (16, 64, 256):
             wanted = (10_000, 0.5) if (tasks, in_flight) == (3, 64) else (0, 0)
             yield Row(f"saga_load/{shape}/{in_flight}", f"sagas of {tasks} tasks, {in_flight} in flight",
