@@ -260,30 +260,20 @@ TEST_F(WalDamageTest, TornTailBeforeAnotherFileIsLoss) {
   EXPECT_THAT(CheckWal(env, folder_.path()).status(), StatusIs(absl::StatusCode::kDataLoss));
 }
 
-TEST_F(WalDamageTest, RubbishInALaterFileIsCutWithTheTail) {
+TEST_F(WalDamageTest, RubbishInALaterFileIsCutWithTheTailAndRoomStays) {
   Write({20, 20, 20});
   const std::string first = folder_.Sub("000010.log");
   const std::string second = folder_.Sub("000011.log");
-  WriteFile(first, absl::string_view(wal_).substr(0, ends_[1] + 9));
-  WriteFile(second, std::string(100, 'r'));
-  ASSERT_OK_AND_ASSIGN(const std::vector<TornTail> tails,
-                       CheckWal(*rocksdb::Env::Default(), folder_.path()));
-  EXPECT_EQ(tails.size(), 2u);
-  EXPECT_EQ(std::filesystem::file_size(first), ends_[1]);
-  EXPECT_EQ(std::filesystem::file_size(second), 0u);
-}
-
-TEST_F(WalDamageTest, RoomInALaterFileStays) {
-  Write({20, 20, 20});
-  const std::string first = folder_.Sub("000010.log");
-  const std::string second = folder_.Sub("000011.log");
-  WriteFile(first, absl::string_view(wal_).substr(0, ends_[1] + 9));
-  WriteFile(second, std::string(100, '\0'));
-  ASSERT_OK_AND_ASSIGN(const std::vector<TornTail> tails,
-                       CheckWal(*rocksdb::Env::Default(), folder_.path()));
-  ASSERT_EQ(tails.size(), 1u);
-  EXPECT_EQ(tails[0].file, first);
-  EXPECT_EQ(std::filesystem::file_size(first), ends_[1]);
+  for (const bool is_rubbish : {false, true}) {
+    WriteFile(first, absl::string_view(wal_).substr(0, ends_[1] + 9));
+    WriteFile(second, std::string(100, is_rubbish ? 'r' : '\0'));
+    ASSERT_OK_AND_ASSIGN(const std::vector<TornTail> tails,
+                         CheckWal(*rocksdb::Env::Default(), folder_.path()));
+    ASSERT_EQ(tails.size(), is_rubbish ? 2u : 1u);
+    EXPECT_EQ(tails.back().file, first);
+    EXPECT_EQ(std::filesystem::file_size(first), ends_[1]);
+    EXPECT_EQ(std::filesystem::file_size(second), is_rubbish ? 0u : 100u);
+  }
 }
 
 }  // namespace
