@@ -1,10 +1,10 @@
 #include "storage/rocksdb/wal_scan.h"
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -211,7 +211,7 @@ absl::Status SyncFolder(rocksdb::Env& env, const std::string& folder) {
 
 // Hands the bytes of `file` from `offset` on to `take`, piece by piece.
 absl::Status ReadTail(rocksdb::Env& env, const std::string& file, uint64_t offset,
-                      const std::function<absl::Status(absl::string_view)>& take) {
+                      absl::FunctionRef<absl::Status(absl::string_view)> take) {
   const std::string doing = absl::StrCat("read the torn tail of ", file);
   std::unique_ptr<rocksdb::SequentialFile> reader;
   SKALD_RETURN_IF_ERROR(
