@@ -150,7 +150,7 @@ class FullDiskTest(harness.Case):
         api = self.connect(server)
         self.deploy_all(api)
         self.start(api, "waits", saga_id="w")
-        taken, refusal = self.fill(api, pause=0.005)
+        taken, refusal = self.fill(api, pause=0.02)
         self.assert_refused(refusal, "RESOURCE_EXHAUSTED", "DISK_SPACE_LOW", "bytes")
         self.assertTrue(refusal.repeatable)
         self.assert_all_there(api, taken)
@@ -179,7 +179,7 @@ class FullDiskTest(harness.Case):
         self.deploy_all(api)
         taken, refusal = self.fill(api)
         self.assertIn(refusal.code, ("UNAVAILABLE", "RESOURCE_EXHAUSTED"), str(refusal))
-        self.assertEqual(server.wait(timeout=20), 70)
+        self.assertEqual(server.wait(timeout=20), 70, self.messages())
         self.assertIn("No space left on device", self.messages())
         api.close()
 
