@@ -17,6 +17,12 @@ namespace {
 // "Never": the slow-downs below protect reads of overlapping files, and the log has none.
 constexpr int kNeverTrigger = 1 << 30;
 
+class NoDiary : public rocksdb::Logger {
+ public:
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 // What both databases share.
 void SetCommonOptions(rocksdb::Env* env, rocksdb::DBOptions* options) {
   if (env != nullptr) options->env = env;
@@ -39,10 +45,9 @@ void SetCommonOptions(rocksdb::Env* env, rocksdb::DBOptions* options) {
   options->two_write_queues = false;
   // An error in the background stops the store; a retry inside RocksDB would hide it.
   options->max_bgerror_resume_count = 0;
-  // RocksDB's own diary: warnings only, four files of 16 MiB, no statistics.
-  options->info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options->keep_log_file_num = 4;
-  options->max_log_file_size = 16 << 20;
+  // RocksDB's own diary ends the process by an assertion when it cannot be written, as on a full disk.
+  // What goes wrong is told by statuses, too.
+  options->info_log = std::make_shared<NoDiary>();
   options->stats_dump_period_sec = 0;
   options->stats_persist_period_sec = 0;
   options->max_manifest_file_size = 64 << 20;
@@ -222,13 +227,7 @@ rocksdb::Options ViewsDatabaseOptions(rocksdb::Env* env, size_t write_buffer_byt
 }
 
 void UseForReadingAlone(rocksdb::DBOptions& options) {
-  class NoDiary : public rocksdb::Logger {
-   public:
-    using Logger::Logv;
-    void Logv(const char*, va_list) override {}
-  };
   options.create_if_missing = false;
-  options.info_log = std::make_shared<NoDiary>();
 }
 
 rocksdb::WriteOptions ViewsWriteOptions() {
