@@ -31,8 +31,7 @@ rocksdb::ReadOptions LogReadOptions();
 // views/: one column family.
 rocksdb::Options ViewsDatabaseOptions(rocksdb::Env* env, size_t write_buffer_bytes,
                                       size_t block_cache_bytes);
-// Makes options of either database those of one that is opened for reading alone: it must not even
-// begin a diary.
+// Makes options of either database those of one that is opened for reading alone.
 void UseForReadingAlone(rocksdb::DBOptions& options);
 // A write that survives a crash only after a flush.
 rocksdb::WriteOptions ViewsWriteOptions();

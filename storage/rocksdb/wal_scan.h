@@ -8,8 +8,8 @@
 // RocksDB's MANIFEST, its list of tables, is written in the same form and under the same rule:
 // nothing is done on the strength of an entry before it is synced. RocksDB refuses a torn one too.
 //
-// Write-ahead files have zeros written ahead (wal_file_system.h). Zeros up to the end of a file are no
-// damage; zeros with anything behind them are.
+// Write-ahead files have zeros written ahead (wal_file_system.h). Zeros up to the end of a file are
+// no damage; zeros with anything behind them are.
 //
 // A file is a row of blocks of 32 KiB; a block is a row of fragments: masked CRC32C (4 bytes) of
 // all that follows it but the length, length (2), type (1), for recyclable types the file's number
@@ -55,8 +55,9 @@ absl::StatusOr<std::vector<std::string>> ListWalFiles(rocksdb::Env& env, const s
 absl::StatusOr<std::optional<WalDamage>> ScanWal(rocksdb::Env& env,
                                                  const std::vector<std::string>& files);
 
-// Scans the files of `folder` and cuts a torn tail off, keeping the bytes, up to the last that is not
-// zero, in `<file>.torn`. Returns what was cut. DATA_LOSS, with nothing changed, when acknowledged data is damaged.
+// Scans the files of `folder` and cuts a torn tail off, keeping the bytes, up to the last that is
+// not zero, in `<file>.torn`. Returns what was cut. DATA_LOSS, with nothing changed, when
+// acknowledged data is damaged.
 absl::StatusOr<std::vector<TornTail>> CheckWal(rocksdb::Env& env, const std::string& folder);
 
 // The same for the MANIFEST that `folder` names in CURRENT.
