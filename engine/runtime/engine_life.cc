@@ -10,9 +10,11 @@
 namespace skald::runtime {
 namespace {
 
-constexpr Micros kSampleInterval = kSecond;
+// A disk that takes a gigabyte a second fills the default of free_bytes_hard in this time.
+constexpr Micros kSpaceInterval = 50 * kMillisecond;
+constexpr Micros kFlushInterval = kSecond;
 // The broker's next due time may come forward meanwhile, so the ticker never sleeps for long.
-constexpr Micros kTickMax = 100 * kMillisecond;
+constexpr Micros kTickMax = 50 * kMillisecond;
 constexpr Micros kTickMin = kMillisecond;
 // Views that are this many events ahead of what would survive a crash are flushed: replaying them
 // takes about half a second.
@@ -24,12 +26,16 @@ constexpr uint64_t kFlushEvents = 500'000;
 
 void EngineImpl::RunTicker() {
   Timestamp sampled = clock_->Now();
+  Timestamp flushed = sampled;
   while (true) {
     const Timestamp now = clock_->Now();
     const Timestamp due = broker_->Poll(now);
-    if (now >= After(sampled, kSampleInterval)) {
+    if (now >= After(sampled, kSpaceInterval)) {
       sampled = now;
       SampleFreeBytes();
+    }
+    if (now >= After(flushed, kFlushInterval)) {
+      flushed = now;
       FlushViews();
     }
     const Micros wait = std::clamp(due.value() - now.value(), kTickMin, kTickMax);

@@ -1,7 +1,9 @@
 #include "storage/rocksdb/rocksdb_options.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdarg>
+#include <cstdio>
 
 #include "rocksdb/cache.h"
 #include "rocksdb/env.h"
@@ -17,10 +19,18 @@ namespace {
 // "Never": the slow-downs below protect reads of overlapping files, and the log has none.
 constexpr int kNeverTrigger = 1 << 30;
 
-class NoDiary : public rocksdb::Logger {
+// Tells RocksDB's errors on standard error and nothing else. A diary in a file would end the process by
+// an assertion when it cannot be written, as on a full disk.
+class ErrorsToStderr final : public rocksdb::Logger {
  public:
+  ErrorsToStderr() : Logger(rocksdb::InfoLogLevel::ERROR_LEVEL) {}
   using Logger::Logv;
-  void Logv(const char*, va_list) override {}
+  void LogHeader(const char*, va_list) override {}
+  void Logv(const char* format, va_list values) override {
+    std::array<char, 1024> line;
+    std::vsnprintf(line.data(), line.size(), format, values);
+    std::fprintf(stderr, "skald: RocksDB: %s\n", line.data());
+  }
 };
 
 // What both databases share.
@@ -45,9 +55,7 @@ void SetCommonOptions(rocksdb::Env* env, rocksdb::DBOptions* options) {
   options->two_write_queues = false;
   // An error in the background stops the store; a retry inside RocksDB would hide it.
   options->max_bgerror_resume_count = 0;
-  // RocksDB's own diary ends the process by an assertion when it cannot be written, as on a full disk.
-  // What goes wrong is told by statuses, too.
-  options->info_log = std::make_shared<NoDiary>();
+  options->info_log = std::make_shared<ErrorsToStderr>();
   options->stats_dump_period_sec = 0;
   options->stats_persist_period_sec = 0;
   options->max_manifest_file_size = 64 << 20;
