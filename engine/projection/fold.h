@@ -17,6 +17,7 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "engine/projection/model.h"
+#include "engine/projection/payloads.h"
 #include "engine/saga/state.h"
 #include "skald/log/v1/event.pb.h"
 #include "skald/log/v1/record.pb.h"
@@ -55,9 +56,9 @@ struct FoldedEvent {
   const log::v1::CommitHeader& header;
   const log::v1::Event& event;
   absl::Span<const absl::string_view> slot_texts;  // of its commit, JSON
-  absl::Span<const Json> slots;                    // the same, parsed
-  // The saga's state: in Before without this event, in Fold with it. Null in a partition's own
-  // stream. In Before of a saga's first event it does not exist() yet.
+  absl::Span<const Json> slots;  // the same, parsed; null where no fold reads it (ModelFold::Reads)
+  // The saga's state: in Before without this event, in Fold with it, with nulls for payloads that no
+  // fold reads. Null in a partition's own stream. In Before of a saga's first event it does not exist() yet.
   const saga::SagaState* saga = nullptr;
 };
 
@@ -79,6 +80,12 @@ class ModelFold {
  public:
   virtual ~ModelFold() = default;
 
+  // What it reads, in events or in states, of the payloads of sagas whose definition has this hash. Always
+  // the same of one definition.
+  virtual Payloads Reads(const std::string& definition_hash) {
+    (void)definition_hash;
+    return Payloads::kAll;
+  }
   // Before the saga's state takes the event.
   virtual void Before(const FoldedEvent&) {}
   // After it. Not OK: this event cannot be folded (a poison event); nothing of it was written.

@@ -25,9 +25,25 @@ FoldPass::FoldPass(Options options, Cut cut)
       states_(*options_.log, options_.find_commits, options_.states_bytes_max),
       cut_(std::move(cut)) {}
 
-void FoldPass::Add(Folding folding) { foldings_.push_back(std::move(folding)); }
+void FoldPass::Add(Folding folding) {
+  foldings_.push_back(std::move(folding));
+  read_.clear();
+}
 
-std::vector<Folding> FoldPass::TakeAll() { return std::exchange(foldings_, {}); }
+std::vector<Folding> FoldPass::TakeAll() {
+  read_.clear();
+  return std::exchange(foldings_, {});
+}
+
+Payloads FoldPass::ReadOf(const std::string& definition_hash) {
+  const auto [known, is_new] = read_.try_emplace(definition_hash, Payloads::kNone);
+  if (is_new) {
+    for (const Folding& folding : foldings_) {
+      known->second = std::max(known->second, folding.fold->Reads(definition_hash));
+    }
+  }
+  return known->second;
+}
 
 absl::StatusOr<RoundResult> FoldPass::Round(const RoundBounds& bounds, bool with_deltas,
                                             std::vector<storage::RowChange> extra) {
@@ -65,18 +81,15 @@ absl::StatusOr<RoundResult> FoldPass::Round(const RoundBounds& bounds, bool with
 absl::Status FoldPass::TakeCommit(MergedLog& commits) {
   const storage::CommitView& commit = commits.commit();
   SKALD_ASSIGN_OR_RETURN(const log::v1::EventBodies* const events, commits.events());
-  slots_.clear();
-  for (const absl::string_view text : commit.slots) {
-    absl::StatusOr<Json> slot = Json::Parse(text);
-    if (!slot.ok()) {
-      return LogCorruptError(commits.partition(), Position(commit.header.first_position()),
-                             "a payload is no JSON");
-    }
-    slots_.push_back(*std::move(slot));
+  const bool is_sagas = !commit.header.saga_id().empty();
+  const Payloads wanted = is_sagas ? ReadOf(commit.header.definition_hash()) : Payloads::kAll;
+  if (!ParsePayloads(commit, *events, wanted, slots_).ok()) {
+    return LogCorruptError(commits.partition(), Position(commit.header.first_position()),
+                           "a payload is no JSON");
   }
   saga::SagaState* saga = nullptr;
-  if (!commit.header.saga_id().empty()) {
-    SKALD_ASSIGN_OR_RETURN(saga, states_.Touch(commit.header));
+  if (is_sagas) {
+    SKALD_ASSIGN_OR_RETURN(saga, states_.Touch(commit.header, wanted));
   }
   return TakeEvents(commit, *events, saga);
 }

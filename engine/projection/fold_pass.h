@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
@@ -64,7 +65,7 @@ class FoldPass {
   void Add(Folding folding);
   // Takes them out, leaving none.
   std::vector<Folding> TakeAll();
-  std::vector<Folding>& foldings() { return foldings_; }
+  absl::Span<Folding> foldings() { return absl::MakeSpan(foldings_); }
 
   const Cut& cut() const { return cut_; }
 
@@ -76,6 +77,8 @@ class FoldPass {
 
  private:
   absl::Status TakeCommit(MergedLog& commits);
+  // What foldings read of the payloads of a definition's sagas.
+  Payloads ReadOf(const std::string& definition_hash);
   absl::Status TakeEvents(const storage::CommitView& commit, const log::v1::EventBodies& events,
                           saga::SagaState* saga);
   void Poisoned(Folding& folding, const FoldedEvent& event, const absl::Status& why);
@@ -85,6 +88,8 @@ class FoldPass {
   SagaStates states_;
   Cut cut_;
   std::vector<Folding> foldings_;
+  // By definition_hash; what ReadOf has found since a folding came or went.
+  absl::flat_hash_map<std::string, Payloads> read_;
   std::vector<Json> slots_;
 };
 

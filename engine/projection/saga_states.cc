@@ -18,15 +18,17 @@ constexpr uint64_t kShortHistory = 100;
 
 }  // namespace
 
-absl::StatusOr<saga::SagaState*> SagaStates::Touch(const log::v1::CommitHeader& header) {
+absl::StatusOr<saga::SagaState*> SagaStates::Touch(const log::v1::CommitHeader& header,
+                                                   Payloads wanted) {
   SagaKey key{header.namespace_(), header.saga_id()};
   auto [place, is_new] = sagas_.try_emplace(key);
   if (is_new) {
     place->second = std::make_unique<Saga>();
     Saga& saga = *place->second;
     saga.partition = PartitionId(header.partition());
+    saga.payloads = wanted;
     if (header.first_revision() > 0) {
-      if (absl::Status status = Refold(header, saga.state); !status.ok()) {
+      if (absl::Status status = Refold(header, saga); !status.ok()) {
         sagas_.erase(key);
         return status;
       }
@@ -34,6 +36,11 @@ absl::StatusOr<saga::SagaState*> SagaStates::Touch(const log::v1::CommitHeader& 
     saga.used = order_.insert(order_.end(), &saga);
   }
   Saga& saga = *place->second;
+  // A fold that came since reads more.
+  if (saga.payloads < wanted) {
+    saga.payloads = wanted;
+    SKALD_RETURN_IF_ERROR(Refold(header, saga));
+  }
   if (!saga.is_touched) {
     saga.is_touched = true;
     saga.status_before.reset();
@@ -48,12 +55,15 @@ absl::StatusOr<saga::SagaState*> SagaStates::Touch(const log::v1::CommitHeader& 
   return &saga.state;
 }
 
-absl::Status SagaStates::Refold(const log::v1::CommitHeader& header, saga::SagaState& state) {
+absl::Status SagaStates::Refold(const log::v1::CommitHeader& header, Saga& saga) {
+  saga::SagaState& state = saga.state;
+  state = {};
   const PartitionId partition(header.partition());
   SKALD_ASSIGN_OR_RETURN(const std::vector<Position> commits,
                          find_({header.namespace_(), header.saga_id()}));
   log::v1::EventBodies bodies;
   storage::CommitView commit;
+  std::vector<Json> slots;
   for (const Position first : commits) {
     if (first >= Position(header.first_position())) break;
     const auto cursor = log_.Read(partition, first);
@@ -70,11 +80,7 @@ absl::Status SagaStates::Refold(const log::v1::CommitHeader& header, saga::SagaS
     if (!bodies.ParseFromArray(commit.bodies.data(), static_cast<int>(commit.bodies.size()))) {
       return LogCorruptError(partition, first, "events cannot be read");
     }
-    std::vector<Json> slots;
-    for (const absl::string_view text : commit.slots) {
-      SKALD_ASSIGN_OR_RETURN(Json slot, Json::Parse(text));
-      slots.push_back(std::move(slot));
-    }
+    SKALD_RETURN_IF_ERROR(ParsePayloads(commit, bodies, saga.payloads, slots));
     for (int i = 0; i < bodies.events_size(); ++i) {
       const auto place = static_cast<uint64_t>(i);
       saga::Evolve(bodies.events(i),

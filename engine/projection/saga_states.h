@@ -34,9 +34,10 @@ class SagaStates {
       : log_(log), find_(std::move(find)), bytes_max_(bytes_max) {}
 
   // The state of the saga before a commit, to be evolved in place by the caller; new for its first
-  // commit. Belongs to the present round from now on. Precondition: the header is of a saga's
-  // commit.
-  absl::StatusOr<saga::SagaState*> Touch(const log::v1::CommitHeader& header);
+  // commit. It has the payloads that are wanted, which within a round must be the same ones for each
+  // commit of a saga, and of this one the caller must fill in as many. Belongs to the present round
+  // from now on. Precondition: the header is of a saga's commit.
+  absl::StatusOr<saga::SagaState*> Touch(const log::v1::CommitHeader& header, Payloads wanted);
 
   // The sagas of the present round, in the order they were touched first.
   std::vector<TouchedSaga> touched() const;
@@ -50,6 +51,7 @@ class SagaStates {
   struct Saga {
     PartitionId partition;
     saga::SagaState state;
+    Payloads payloads = Payloads::kNone;  // that the state has
     std::optional<saga::Status> status_before;
     std::vector<saga::Incident> incidents_before;
     bool is_touched = false;
@@ -57,7 +59,7 @@ class SagaStates {
     std::list<Saga*>::iterator used;  // in order_
   };
 
-  absl::Status Refold(const log::v1::CommitHeader& header, saga::SagaState& state);
+  absl::Status Refold(const log::v1::CommitHeader& header, Saga& saga);
   void Forget(Saga& saga);
 
   const storage::EventLog& log_;
@@ -68,6 +70,5 @@ class SagaStates {
   std::vector<Saga*> touched_;
   size_t bytes_ = 0;
 };
-
 
 }  // namespace skald::projection

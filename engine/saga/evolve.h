@@ -18,7 +18,7 @@ struct EventContext {
   const log::v1::CommitHeader& header;
   Revision revision;             // of this event
   Position position;             // of this event
-  absl::Span<const Json> slots;  // of its commit
+  absl::Span<const Json> slots;  // of its commit; null for each that the state need not have
 };
 
 void Evolve(const log::v1::Event& event, const EventContext& context, SagaState& state);

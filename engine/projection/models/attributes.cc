@@ -30,6 +30,10 @@ class AttributesFold final : public ModelFold {
  public:
   explicit AttributesFold(ProgramFinder find_program) : attributes_(std::move(find_program)) {}
 
+  Payloads Reads(const std::string& definition_hash) override {
+    return attributes_.MayHaveAny(definition_hash) ? Payloads::kAll : Payloads::kNone;
+  }
+
   absl::Status EndRound(absl::Span<const TouchedSaga> touched, Timestamp,
                         RowWriter& rows) override {
     for (const TouchedSaga& saga : touched) {

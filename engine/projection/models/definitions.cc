@@ -40,6 +40,8 @@ class DefinitionsFold final : public ModelFold {
  public:
   explicit DefinitionsFold(ModelSchema schema) : schema_(std::move(schema)) {}
 
+  Payloads Reads(const std::string&) override { return Payloads::kNone; }
+
   absl::Status Fold(const FoldedEvent& event, RowWriter& rows) override {
     // Every partition learns every definition; the first to know it is partition 0.
     if (!event.event.has_definition_deployed() || event.partition != PartitionId(0)) {

@@ -76,6 +76,8 @@ class IncidentsFold final : public ModelFold {
  public:
   explicit IncidentsFold(ModelSchema schema) : schema_(std::move(schema)) {}
 
+  Payloads Reads(const std::string&) override { return Payloads::kErrors; }
+
   absl::Status EndRound(absl::Span<const TouchedSaga> touched, Timestamp,
                         RowWriter& rows) override {
     for (const TouchedSaga& saga : touched) {

@@ -37,6 +37,12 @@ Json SagaAttributes::Of(const saga::SagaState& state) {
   return std::move(attributes).Build();
 }
 
+bool SagaAttributes::MayHaveAny(const std::string& definition_hash) {
+  const definition::Program* const program = ProgramOf(definition_hash);
+  // One that is not known now may be later.
+  return program == nullptr || !program->attributes.empty();
+}
+
 const definition::Program* SagaAttributes::ProgramOf(const std::string& hash) {
   const auto found = programs_.find(hash);
   if (found != programs_.end()) return found->second.get();

@@ -20,6 +20,8 @@ class SagaAttributes {
   // An object by attribute; null when the definition has none. A value that fails, or is longer than
   // 1 KiB, is null: attributes are there to be searched by.
   Json Of(const saga::SagaState& state);
+  // False: Of gives null for each saga whose definition has this hash.
+  bool MayHaveAny(const std::string& definition_hash);
 
  private:
   const definition::Program* ProgramOf(const std::string& hash);

@@ -56,6 +56,10 @@ class SagasFold final : public ModelFold {
  public:
   explicit SagasFold(ProgramFinder find_program) : attributes_(std::move(find_program)) {}
 
+  Payloads Reads(const std::string& definition_hash) override {
+    return attributes_.MayHaveAny(definition_hash) ? Payloads::kAll : Payloads::kErrors;
+  }
+
   absl::Status EndRound(absl::Span<const TouchedSaga> touched, Timestamp,
                         RowWriter& rows) override {
     for (const TouchedSaga& saga : touched) {

@@ -89,6 +89,8 @@ class ThroughputFold final : public ModelFold {
  public:
   explicit ThroughputFold(ModelSchema schema) : schema_(std::move(schema)) {}
 
+  Payloads Reads(const std::string&) override { return Payloads::kNone; }
+
   void Before(const FoldedEvent& event) override {
     call_.reset();
     if (event.saga == nullptr) return;

@@ -8,6 +8,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/check.h"
 #include "base/json_order.h"
 #include "engine/definition/compile.h"
 #include "engine/projection/fold_pass.h"
@@ -65,25 +67,33 @@ class KindsFold final : public ModelFold {
   }
 };
 
-std::vector<std::shared_ptr<const Model>> AllModels() {
-  // Whatever the definition is, these are its attributes.
-  static const std::shared_ptr<const definition::Program> program = definition::Compile(R"(
+using Models = std::vector<std::shared_ptr<const Model>>;
+
+// The built-in models first. Whatever the sagas' definition is, its attributes are these or none.
+Models AllModels(bool with_attributes = true) {
+  static constexpr absl::string_view kPlain = R"(
 document:
   dsl: '1.0.3'
   namespace: test
   name: attributed
   version: '1.0.0'
+do:
+  - nothing: { set: { a: 1 } }
+)";
+  static constexpr absl::string_view kAttributes = R"(
   metadata:
     skald:
       attributes:
         phase: ${ if $output == null then "open" else "ended" end }
         context: ${ $context }
         output: ${ $output | if . == null then . else tojson end }
-do:
-  - nothing: { set: { a: 1 } }
-)").program;
-  std::vector<std::shared_ptr<const Model>> models =
-      BuiltInModels([](absl::string_view) { return program; });
+do:)";
+  const std::shared_ptr<const definition::Program> program =
+      definition::Compile(with_attributes ? absl::StrReplaceAll(kPlain, {{"\ndo:", kAttributes}})
+                                          : std::string(kPlain))
+          .program;
+  SKALD_CHECK(program != nullptr);
+  Models models = BuiltInModels([program](absl::string_view) { return program; });
   Model kinds{.schema = KindsFold::Schema(), .version = "1"};
   kinds.make_fold = [] { return std::make_unique<KindsFold>(); };
   models.push_back(std::make_shared<const Model>(std::move(kinds)));
@@ -92,11 +102,12 @@ do:
 
 class Folder {
  public:
-  Folder(RandomLog& log, size_t states_bytes_max) : log_(log), models_(AllModels()) {
+  Folder(RandomLog& log, size_t states_bytes_max, Models models = AllModels())
+      : log_(log), models_(std::move(models)) {
     pass_ = std::make_unique<FoldPass>(
         FoldPass::Options{.log = &log.log(),
                           .views = &views_,
-                          .find_commits = [this](const SagaKey& key) { return Find(key); },
+                          .find_commits = [&log](const SagaKey& key) { return log.CommitsOf(key); },
                           .states_bytes_max = states_bytes_max},
         Cut{Timestamp(0), std::vector<Position>(RandomLog::kPartitions)});
     for (size_t i = 0; i < models_.size(); ++i) {
@@ -155,19 +166,8 @@ class Folder {
   size_t model_count() const { return models_.size(); }
 
  private:
-  absl::StatusOr<std::vector<Position>> Find(const SagaKey& key) {
-    std::vector<Position> commits;
-    const PartitionId partition = RandomLog::PartitionOf(key.saga_id);
-    const auto cursor = log_.log().Read(partition, Position(1));
-    for (; cursor->Valid(); cursor->Next()) {
-      const auto commit = storage::DecodeCommit(cursor->record());
-      if (commit->header.saga_id() == key.saga_id) commits.push_back(cursor->first());
-    }
-    return commits;
-  }
-
   RandomLog& log_;
-  const std::vector<std::shared_ptr<const Model>> models_;
+  const Models models_;
   storage::MemoryViews views_;
   std::unique_ptr<FoldPass> pass_;
   std::vector<Position> through_;
@@ -255,6 +255,20 @@ void ExpectHashesRight(Folder& folder) {
   }
 }
 
+// A model that is folded by itself has the rows that it has beside one that reads all payloads.
+void ExpectSameAlone(RandomLog& log, bool with_attributes) {
+  const Models models = AllModels(with_attributes);
+  Folder together(log, 1 << 20, models);
+  together.All();
+  for (size_t i = 0; i < models.size(); ++i) {
+    SCOPED_TRACE(models[i]->schema.name);
+    Folder alone(log, 1 << 20, {models[i]});
+    alone.All();
+    ASSERT_EQ(Folder::RowsOf(*alone.Open(0)), Folder::RowsOf(*together.Open(i)));
+    ASSERT_EQ(alone.Open(0)->checkpoint().hash, together.Open(i)->checkpoint().hash);
+  }
+}
+
 void PlayRounds(uint64_t seed) {
   std::mt19937_64 random(seed);
   RandomLog log(seed, 120);
@@ -262,6 +276,8 @@ void PlayRounds(uint64_t seed) {
   whole.All();
   ExpectTrue(log, whole);
   ExpectHashesRight(whole);
+  ExpectSameAlone(log, true);
+  ExpectSameAlone(log, false);
 
   // In random rounds, keeping no state; a watcher adds up what it is told.
   Folder pieces(log, 0);

@@ -3,8 +3,10 @@
 
 #include <random>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "storage/commit_record.h"
 #include "tests/property/random_definition.h"
 #include "tests/support/partition_world.h"
 
@@ -31,6 +33,16 @@ class RandomLog {
   storage::MemoryEventLog& log() { return world_.log(); }
   static PartitionId PartitionOf(const std::string& saga_id) {
     return PartitionId(static_cast<uint32_t>(saga_id.back() - '0') % kPartitions);
+  }
+  // Where the saga's commits begin, in order.
+  std::vector<Position> CommitsOf(const SagaKey& key) {
+    std::vector<Position> commits;
+    const auto cursor = log().Read(PartitionOf(key.saga_id), Position(1));
+    for (; cursor->Valid(); cursor->Next()) {
+      const auto commit = storage::DecodeCommit(cursor->record());
+      if (commit->header.saga_id() == key.saga_id) commits.push_back(cursor->first());
+    }
+    return commits;
   }
 
  private:

@@ -19,7 +19,7 @@ class SagaStatesTest : public ::testing::Test {
     log::v1::CommitHeader header;
     header.set_namespace_("shop");
     header.set_saga_id(id);
-    saga::SagaState& state = **states_.Touch(header);
+    saga::SagaState& state = **states_.Touch(header, Payloads::kAll);
     state.key = {"shop", id};
     state.events = events;
     state.updated = Timestamp(kHour);
