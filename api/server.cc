@@ -3,9 +3,6 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "grpc/grpc.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -29,8 +26,6 @@ void SetChannelArguments(const ServerOptions& options, grpc::ServerBuilder& buil
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
   // What is sent is bounded where it is made.
   builder.SetMaxSendMessageSize(-1);
-  // Two servers on one port would share its connections at random.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -40,21 +35,6 @@ void SetChannelArguments(const ServerOptions& options, grpc::ServerBuilder& buil
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
-}
-
-// gRPC would take a port modulo 65536, and listen where nobody looks.
-absl::Status CheckPort(absl::string_view address) {
-  if (absl::StartsWith(address, "unix:")) return absl::OkStatus();
-  constexpr int kPortMax = 65'535;
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon != absl::string_view::npos && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
-      port >= 0 && port <= kPortMax) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat("Cannot listen on '", address,
-                                                 "': expected HOST:PORT with a port of 0 to ",
-                                                 kPortMax, ", or unix:PATH"));
 }
 
 }  // namespace
@@ -80,7 +60,7 @@ Server::Server(runtime::Engine& engine, ServerOptions options)
       model_service_(context_) {}
 
 absl::Status Server::Listen() {
-  SKALD_RETURN_IF_ERROR(CheckPort(options_.address));
+  SKALD_ASSIGN_OR_RETURN(listener_, Listener::Bind(options_.address, DescriptorsForConnections()));
   // gRPC's library stays up until the process ends: when its last user goes, it may wait ten
   // seconds for its backup poller, which a stopping server should not.
   static const bool is_kept_up = [] {
@@ -94,7 +74,9 @@ absl::Status Server::Listen() {
 
   grpc::ServerBuilder builder;
   SetChannelArguments(options_, builder);
-  builder.AddListeningPort(options_.address, grpc::InsecureServerCredentials(), &port_);
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   builder.RegisterService(&definition_service_);
   builder.RegisterService(&saga_service_);
   builder.RegisterService(&worker_service_);
@@ -104,11 +86,12 @@ absl::Status Server::Listen() {
   builder.RegisterService(&read_model_service_);
   builder.RegisterService(&model_service_);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("Cannot listen on '", options_.address,
-                     "': another server has this port, or it is no address of this machine"));
-  }
+  if (server_ == nullptr) return absl::InternalError("gRPC's server does not start");
+  listener_->Start([this](int descriptor) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = descriptor;
+    acceptor_->HandleNewConnection(&connection);
+  });
   return absl::OkStatus();
 }
 
@@ -119,6 +102,7 @@ void Server::Shutdown(Micros grace) {
   server_->GetHealthCheckService()->SetServingStatus(false);
   calls_.Drain(grace);
   calls_.EndAll();
+  listener_->Stop();
   server_->Shutdown(std::chrono::system_clock::now() + kCutOff);
   server_->Wait();
 }

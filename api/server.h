@@ -18,6 +18,7 @@
 #include "api/call_registry.h"
 #include "api/context.h"
 #include "api/definition_service.h"
+#include "api/listener.h"
 #include "api/log_service.h"
 #include "api/model_service.h"
 #include "api/options.h"
@@ -28,6 +29,7 @@
 #include "base/ids.h"
 #include "engine/runtime/engine.h"
 #include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 
 namespace skald::api {
 
@@ -41,7 +43,7 @@ class Server {
   ~Server();
 
   // The TCP port it listens on; 0 for a unix socket.
-  int port() const { return port_; }
+  int port() const { return listener_->port(); }
 
   // Stops serving, in this order: health says NOT_SERVING; new streams and mutations are refused
   // with UNAVAILABLE; waits, readers and followers end with UNAVAILABLE; workers are told to drain,
@@ -66,8 +68,10 @@ class Server {
   AuditService audit_service_;
   ReadModelService read_model_service_;
   ModelService model_service_;
+  // Gives the listener's connections to the server.
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
-  int port_ = 0;
+  std::unique_ptr<Listener> listener_;
   bool is_shut_down_ = false;
 };
 

@@ -418,25 +418,60 @@ class SlowConnectionsTest(HostileCase):
 
 
 class FilesTest(harness.Case):
-    """More connections than the usual limit of open files allows leave the store room for its own."""
+    """However many connections there are, the store has room for its own files."""
 
-    SOFT, HARD, CONNECTIONS = 256, 20_000, 400
-
-    def test_connections_leave_room(self):
+    def serving(self, soft, hard):
         server = self.make_server(os.path.join(self.folder, "store"), "--partitions", "4")
-        hard = min(self.HARD, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        server.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.SOFT, hard)))
+        hard = min(hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        server.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
         api = self.connect(server)
         self.deploy_all(api)
+        return server, api
+
+    def connections(self, server, count):
         host, port = server.address.rsplit(":", 1)
-        for _ in range(self.CONNECTIONS):
-            self.addCleanup(socket.create_connection((host, int(port)), timeout=10).close)
-        harness.until(lambda: len(os.listdir(f"/proc/{server.process.pid}/fd")) > self.CONNECTIONS, "all are accepted")
-        # Opens files: a draft of the key, and its folder.
+        made = [socket.create_connection((host, int(port)), timeout=10) for _ in range(count)]
+        for connection in made:
+            self.addCleanup(connection.close)
+        return made
+
+    @staticmethod
+    def files_open(server):
+        return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+    def assert_opens_files(self, api):
+        """A draft of the key, and its folder."""
         answer = api.audit.RotateKey(api.audit_service.RotateKeyRequest(reason="a test"),
                                      metadata=[("skald-actor", "test")], timeout=harness.CALL_TIMEOUT)
-        self.assertEqual(len(answer.keys), 2)
+        self.assertGreaterEqual(len(answer.keys), 2)
+
+    def test_connections_leave_room(self):
+        """More than the usual limit of open files allows."""
+        server, api = self.serving(soft=256, hard=20_000)
+        self.connections(server, 400)
+        harness.until(lambda: self.files_open(server) > 400, "all are accepted")
+        self.assert_opens_files(api)
         self.assert_serves(api)
+        api.close()
+        self.assertEqual(server.stop(), 0, self.messages())
+
+    def test_connections_beyond_the_limit_are_refused(self):
+        server, api = self.serving(soft=256, hard=256)
+        before = self.files_open(server)
+        made = self.connections(server, 400)
+        # The last one was closed, those before it were looked at.
+        self.assertEqual(made[-1].recv(1), b"")
+        self.assertLess(self.files_open(server), 256 / 2 + before)
+        self.assert_opens_files(api)
+        self.assert_serves(api)
+        self.assertIn("connections are refused", self.messages())
+        # Who comes when they are gone is served.
+        for connection in made:
+            connection.close()
+        harness.until(lambda: self.files_open(server) <= before, "their descriptors are free")
+        other = self.connect(server)
+        self.assert_serves(other)
+        other.close()
         api.close()
         self.assertEqual(server.stop(), 0, self.messages())
 
