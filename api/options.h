@@ -16,6 +16,10 @@ struct ServerOptions {
   std::string address = "127.0.0.1:7480";
   // The largest message that is taken.
   size_t message_bytes_max = 8 << 20;
+  // Memory for what came from clients and is no whole message yet, or waits to be taken, in all
+  // connections. When it is used up, connections take less at a time, and past it calls are cancelled
+  // (RESOURCE_EXHAUSTED).
+  size_t buffer_bytes_max = 512 << 20;
   // Bounds on a definition that ValidateDefinition checks. As the engine has them.
   definition::DefinitionLimits definition_limits;
   // Threads for reads, lists and compiling definitions.

@@ -7,6 +7,7 @@
 #include "grpc/grpc.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 
@@ -23,6 +24,10 @@ constexpr int kStreamsPerConnectionMax = 10'000;
 constexpr std::chrono::seconds kCutOff{2};
 
 void SetChannelArguments(const ServerOptions& options, grpc::ServerBuilder& builder) {
+  // Without it, each of the streams may hold a message that never ends.
+  grpc::ResourceQuota quota;
+  quota.Resize(options.buffer_bytes_max);
+  builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
   // What is sent is bounded where it is made.
   builder.SetMaxSendMessageSize(-1);

@@ -150,13 +150,18 @@ Flags& Flags::Add(std::string name, bool* target, std::string help) {
   return *this;
 }
 
-Flags& Flags::AddBytes(std::string name, int64_t* target, std::string value_name,
-                       std::string help) {
+Flags& Flags::AddBytes(std::string name, int64_t* target, std::string value_name, std::string help,
+                       int64_t minimum) {
   flags_.push_back({std::move(name), std::move(value_name), std::move(help), BytesText(*target),
-                    [target](absl::string_view value) {
-                      absl::StatusOr<int64_t> bytes = ParseBytes(value);
-                      if (bytes.ok()) *target = *bytes;
-                      return bytes.status();
+                    [target, minimum](absl::string_view value) {
+                      const absl::StatusOr<int64_t> bytes = ParseBytes(value);
+                      if (!bytes.ok()) return bytes.status();
+                      if (*bytes < minimum) {
+                        return absl::InvalidArgumentError(
+                            absl::StrCat("expects a size from ", BytesText(minimum), " on"));
+                      }
+                      *target = *bytes;
+                      return absl::OkStatus();
                     }});
   return *this;
 }

@@ -37,7 +37,8 @@ class Flags {
   // A switch.
   Flags& Add(std::string name, bool* target, std::string help);
   // Bytes: "512M", "2GiB", "1048576".
-  Flags& AddBytes(std::string name, int64_t* target, std::string value_name, std::string help);
+  Flags& AddBytes(std::string name, int64_t* target, std::string value_name, std::string help,
+                  int64_t minimum = 0);
 
   // Sets the targets and returns the words. INVALID_ARGUMENT names the flag and what it expects;
   // for an unknown flag, the nearest known one.

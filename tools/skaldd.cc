@@ -41,6 +41,7 @@ struct Options {
   int64_t partitions = 0;
   int64_t threads = 0;
   int64_t memory = 256 << 20;
+  int64_t buffers = 512 << 20;
   int64_t inbox_commands = 4'096;
   int64_t saga_bytes = 8 << 20;
   int64_t free_soft = 512 << 20;
@@ -61,6 +62,8 @@ constexpr absl::Duration kGraceMax = absl::Hours(1);
 // Each costs a signature and a write; kept ones are not for years.
 constexpr absl::Duration kCheckpointIntervalMin = absl::Milliseconds(10);
 constexpr absl::Duration kCheckpointIntervalMax = absl::Hours(24);
+// Room for a few messages.
+constexpr int64_t kBuffersMin = 32 << 20;
 constexpr absl::Duration kModelCheckIntervalMin = absl::Seconds(1);
 
 void AddFlags(Flags& flags, Options& options) {
@@ -74,6 +77,9 @@ void AddFlags(Flags& flags, Options& options) {
       .AddBytes("memory", &options.memory, "SIZE", "For the state of running sagas.")
       .Add("inbox", &options.inbox_commands, "COUNT",
            "Requests under way in a partition before more are refused.", 1, 1'000'000)
+      .AddBytes("buffers", &options.buffers, "SIZE",
+                "For what clients have sent and is no whole message yet; past it calls are cancelled.",
+                kBuffersMin)
       .AddBytes("saga-memory", &options.saga_bytes, "SIZE", "The largest state of one saga.")
       .AddBytes("free-soft", &options.free_soft, "SIZE",
                 "Free disk space under which new sagas and definitions are refused.")
@@ -111,6 +117,7 @@ runtime::EngineOptions ToEngineOptions(const Options& options) {
 api::ServerOptions ToServerOptions(const Options& options) {
   api::ServerOptions server;
   server.address = options.listen;
+  server.buffer_bytes_max = static_cast<size_t>(options.buffers);
   server.worker_lease = absl::ToInt64Microseconds(options.lease);
   server.worker_credit_max = static_cast<uint32_t>(options.credit_max);
   return server;

@@ -20,7 +20,7 @@ import time
 import grpc
 
 import harness
-
+from http2 import DATA, HEADERS, PING, PREFACE, SETTINGS, Uploads, frame, headers
 from random_messages import Mixer, methods_of
 from skald_api import Api, Refusal
 from skald.v1 import error_reason_pb2
@@ -293,26 +293,6 @@ class MutatedTextsTest(HostileCase):
         return refusal.reason
 
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-
-def frame(kind, flags, stream, payload):
-    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
-
-
-def literal(name, value):
-    """A header without compression (RFC 7541, 6.2.2)."""
-    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-
-def headers(path):
-    return b"".join((literal(b":method", b"POST"), literal(b":scheme", b"http"), literal(b":path", path),
-                     literal(b":authority", b"x"), literal(b"content-type", b"application/grpc"), literal(b"te", b"trailers")))
-
-
-SETTINGS = frame(4, 0, 0, b"")
-
-
 class SlowConnectionsTest(HostileCase):
     """Bytes that hardly come, streams that nobody reads or ends."""
 
@@ -341,8 +321,8 @@ class SlowConnectionsTest(HostileCase):
 
     def dribble(self, connections, over):
         """A byte of a good beginning to each, again and again."""
-        data = PREFACE + SETTINGS + frame(1, 4, 1, headers(b"/skald.v1.SagaService/StartSaga"))
-        data += frame(0, 0, 1, b"\0" + struct.pack(">I", 1000) + b"x" * 900)
+        data = PREFACE + SETTINGS + frame(HEADERS, 4, 1, headers(b"/skald.v1.SagaService/StartSaga"))
+        data += frame(DATA, 0, 1, b"\0" + struct.pack(">I", 1000) + b"x" * 900)
         at = 0
         while not over.wait(0.02) and at < len(data):
             for connection in connections:
@@ -361,14 +341,14 @@ class SlowConnectionsTest(HostileCase):
         dribbled = [self.connect_raw() for _ in range(100)]
         # A stream that was begun and gets no end: of headers, of a frame, of a message.
         open_ended = [self.connect_raw(PREFACE + SETTINGS + end) for _ in range(50) for end in (
-            frame(1, 0, 1, headers(b"/skald.v1.SagaService/StartSaga")[:20]),
-            frame(1, 4, 1, headers(b"/skald.v1.WorkerService/Work")),
+            frame(HEADERS, 0, 1, headers(b"/skald.v1.SagaService/StartSaga")[:20]),
+            frame(HEADERS, 4, 1, headers(b"/skald.v1.WorkerService/Work")),
             struct.pack(">I", 16_000)[1:] + bytes([0, 0]) + struct.pack(">I", 1) + b"x" * 10)]
         # Many streams on one connection, none of which goes on.
         many = self.connect_raw(PREFACE + SETTINGS + b"".join(
-            frame(1, 4, 2 * number + 1, headers(b"/skald.v1.LogService/FollowLog")) for number in range(2_000)))
+            frame(HEADERS, 4, 2 * number + 1, headers(b"/skald.v1.LogService/FollowLog")) for number in range(2_000)))
         # Pings and settings without end that ask for an answer each.
-        noisy = self.connect_raw(PREFACE + SETTINGS + (SETTINGS + frame(6, 0, 0, b"12345678")) * 500)
+        noisy = self.connect_raw(PREFACE + SETTINGS + (SETTINGS + frame(PING, 0, 0, b"12345678")) * 500)
         unread = self.streams_that_nobody_reads()
         thread = threading.Thread(target=self.dribble, args=(dribbled, over))
         thread.start()
@@ -409,12 +389,39 @@ class SlowConnectionsTest(HostileCase):
         """Opens streams and goes without a word: the connection is cut with them."""
         while time.monotonic() < deadline:
             connection = self.connect_raw(PREFACE + SETTINGS + b"".join(
-                frame(1, 4, 2 * number + 1, headers(path)) + frame(0, 1, 2 * number + 1, b"\0\0\0\0\0")
+                frame(HEADERS, 4, 2 * number + 1, headers(path)) + frame(DATA, 1, 2 * number + 1, b"\0\0\0\0\0")
                 for number, path in enumerate((b"/skald.v1.LogService/FollowLog", b"/skald.v1.WorkerService/Work",
                                                b"/skald.v1.AuditService/WatchCheckpoints") * 10)))
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
             connection.close()
             time.sleep(0.005)
+
+
+class UnfinishedMessagesTest(HostileCase):
+    """Large messages that never end, on many streams of one connection."""
+
+    flags = ("--memory", "16M", "--buffers", "64M")
+
+    def test_they_take_no_more_than_their_share(self):
+        uploads = Uploads(self.server.address, b"/skald.v1.SagaService/StartSaga", streams=300, message_bytes=7 * MIB,
+                          sent_max=6 * MIB)
+        self.addCleanup(uploads.close)
+        uploads.run(5)
+        print(f"  {uploads.sent_bytes() / MIB:.0f} MiB sent, {uploads.resets} streams reset", flush=True)
+        self.assertGreater(uploads.sent_bytes(), 64 * MIB)
+        self.assertGreater(uploads.resets, 0)
+        self.assert_bounded(300 * MIB)
+        harness.until(self.is_served, "others are served")
+        self.assert_serves(self.api)
+
+    def is_served(self):
+        """A call that meets the cancelling may be ended, too, and is made again."""
+        try:
+            self.start(self.api, input=b'"x"')
+            return True
+        except grpc.RpcError as error:
+            self.assertIn(error.code(), (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED))
+            return False
 
 
 class FilesTest(harness.Case):

@@ -99,7 +99,7 @@ class StartupTest(harness.Case):
     def test_flags_that_make_no_sense(self):
         for flag, value in (("--lease", "0s"), ("--lease", "inf"), ("--lease", "soon"), ("--lease", "-1s"),
                             ("--grace", "inf"), ("--partitions", "1025"), ("--partitions", "-1"),
-                            ("--credit", "0"), ("--inbox", "0"), ("--memory", "lots"), ("--threads", "x")):
+                            ("--credit", "0"), ("--inbox", "0"), ("--memory", "lots"), ("--buffers", "1M"), ("--threads", "x")):
             with self.subTest(f"{flag} {value}"):
                 self.assert_fails(self.skaldd("--data-dir", self.store, flag, value), 2, flag)
         self.assertFalse(os.path.exists(self.store))

@@ -20,7 +20,7 @@ class FlagsTest : public ::testing::Test {
         .Add("limit", &limit_, "COUNT", "How many.", 1, 1'000)
         .Add("wait", &wait_, "Wait.")
         .Add("lease", &lease_, "DURATION", "How long.")
-        .AddBytes("memory", &memory_, "SIZE", "How much.");
+        .AddBytes("memory", &memory_, "SIZE", "How much.", 1 << 20);
   }
 
   Flags flags_;
@@ -44,6 +44,13 @@ TEST_F(FlagsTest, WordsAndFlagsMix) {
   EXPECT_THAT(functions_, ElementsAre("a=b", "c=d"));
   EXPECT_EQ(lease_, absl::Seconds(90));
   EXPECT_EQ(memory_, int64_t{2} << 30);
+}
+
+TEST_F(FlagsTest, ASizeMayHaveALeastValue) {
+  EXPECT_THAT(flags_.Parse({"--memory", "1023K"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("from 1M on")));
+  EXPECT_OK(flags_.Parse({"--memory", "1M"}));
+  EXPECT_EQ(memory_, 1 << 20);
 }
 
 TEST_F(FlagsTest, TwoDashesEndTheFlags) {
