@@ -36,11 +36,10 @@ absl::StatusOr<saga::SagaState*> SagaStates::Touch(const log::v1::CommitHeader& 
     saga.used = order_.insert(order_.end(), &saga);
   }
   Saga& saga = *place->second;
-  // A fold that came since reads more.
-  if (saga.payloads < wanted) {
-    saga.payloads = wanted;
-    SKALD_RETURN_IF_ERROR(Refold(header, saga));
-  }
+  // A fold that came since reads more, or one that read more has gone: then the state lacks what
+  // comes from now on.
+  const Payloads had = std::exchange(saga.payloads, wanted);
+  if (had < wanted) SKALD_RETURN_IF_ERROR(Refold(header, saga));
   if (!saga.is_touched) {
     saga.is_touched = true;
     saga.status_before.reset();
