@@ -21,7 +21,7 @@
 namespace skald::api {
 
 // How many of the process's file descriptors connections may have: half of its limit, or all but
-// 10,000 of it.
+// 10,000 of it if that is more.
 int DescriptorsForConnections();
 
 class Listener {

@@ -3,6 +3,7 @@
 // sockets on loopback.
 #include "api/listener.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -180,22 +181,26 @@ TEST(ListenerTest, NoDescriptorAtAllIsWaitedOut) {
   Taken taken;
   const auto listener = MustBind("127.0.0.1:0");
   listener->Start(taken.Taker());
-  auto client = std::make_unique<Client>(AF_INET, listener->port());
-  ASSERT_TRUE(taken.Await(1));
+  // What is told on standard error comes here.
+  int told[2];
+  ASSERT_EQ(pipe(told), 0);
+  const int standard_error = dup(STDERR_FILENO);
+  dup2(told[1], STDERR_FILENO);
   std::vector<int> all;
   for (int each = dup(0); each >= 0; each = dup(0)) all.push_back(each);
   ASSERT_EQ(errno, EMFILE);
   close(all.back());
   all.pop_back();
-  // Takes the last one, so that there is none for its connection.
-  client = nullptr;
-  close(all.back());
-  all.pop_back();
-  const Client first(AF_INET, listener->port());
-  const Client second(AF_INET, listener->port());
-  EXPECT_TRUE(first.is_connected());
+  // Takes the last one, so that there is none for its connection, which waits in the system.
+  const Client client(AF_INET, listener->port());
+  EXPECT_TRUE(client.is_connected());
+  std::string words(500, '\0');
+  words.resize(std::max<ssize_t>(read(told[0], words.data(), words.size()), 0));
+  dup2(standard_error, STDERR_FILENO);
+  EXPECT_THAT(words, HasSubstr("connections are refused"));
+  for (const int each : {standard_error, told[0], told[1]}) close(each);
   for (const int each : all) close(each);
-  EXPECT_TRUE(taken.Await(3));
+  EXPECT_TRUE(taken.Await(1));
 }
 
 TEST(ListenerTest, StoppedTakesNoMore) {

@@ -42,6 +42,10 @@ REASONS = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.Error
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 
+def files_open(server):
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
 def as_is(data):
     return data
 
@@ -303,9 +307,6 @@ class SlowConnectionsTest(HostileCase):
         connection.sendall(data)
         return connection
 
-    def files_open(self):
-        return len(os.listdir(f"/proc/{self.server.process.pid}/fd"))
-
     def latencies(self, seconds):
         """Of a client that does as it should: it starts a saga and reads it."""
         api, took, begun, number = Api(self.server.address), [], time.monotonic(), 0
@@ -335,7 +336,7 @@ class SlowConnectionsTest(HostileCase):
     def test_others_are_served(self):
         seconds = max(2.0, SECONDS / 3)
         calm = self.latencies(seconds)
-        files = self.files_open()
+        files = files_open(self.server)
         over = threading.Event()
         silent = [self.connect_raw() for _ in range(200)]
         dribbled = [self.connect_raw() for _ in range(100)]
@@ -370,7 +371,7 @@ class SlowConnectionsTest(HostileCase):
         for api, call in unread:
             call.cancel()
             api.close()
-        harness.until(lambda: self.files_open() <= files + 20, "its connections are closed", timeout=60)
+        harness.until(lambda: files_open(self.server) <= files + 20, "its connections are closed", timeout=60)
 
     def streams_that_nobody_reads(self):
         calls = []
@@ -442,10 +443,6 @@ class FilesTest(harness.Case):
             self.addCleanup(connection.close)
         return made
 
-    @staticmethod
-    def files_open(server):
-        return len(os.listdir(f"/proc/{server.process.pid}/fd"))
-
     def assert_opens_files(self, api):
         """A draft of the key, and its folder."""
         answer = api.audit.RotateKey(api.audit_service.RotateKeyRequest(reason="a test"),
@@ -456,7 +453,7 @@ class FilesTest(harness.Case):
         """More than the usual limit of open files allows."""
         server, api = self.serving(soft=256, hard=20_000)
         self.connections(server, 400)
-        harness.until(lambda: self.files_open(server) > 400, "all are accepted")
+        harness.until(lambda: files_open(server) > 400, "all are accepted")
         self.assert_opens_files(api)
         self.assert_serves(api)
         api.close()
@@ -464,18 +461,18 @@ class FilesTest(harness.Case):
 
     def test_connections_beyond_the_limit_are_refused(self):
         server, api = self.serving(soft=256, hard=256)
-        before = self.files_open(server)
+        before = files_open(server)
         made = self.connections(server, 400)
         # The last one was closed, those before it were looked at.
         self.assertEqual(made[-1].recv(1), b"")
-        self.assertLess(self.files_open(server), 256 / 2 + before)
+        self.assertLess(files_open(server), 256 / 2 + before)
         self.assert_opens_files(api)
         self.assert_serves(api)
         self.assertIn("connections are refused", self.messages())
         # Who comes when they are gone is served.
         for connection in made:
             connection.close()
-        harness.until(lambda: self.files_open(server) <= before, "their descriptors are free")
+        harness.until(lambda: files_open(server) <= before, "their descriptors are free")
         other = self.connect(server)
         self.assert_serves(other)
         other.close()
