@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kRequestBytes = 512;
 // A refused caller comes back when a few batches have gone through.
 constexpr Micros kRetryAfter = 50 * kMillisecond;
-// The room for new sagas: at least one in so many of the most, however long the wait; how many
+// The room for new sagas: one in so many of the most at least, however long the wait; how many
 // times less it becomes at once, at most, as one long wait may be the disk's; by what part it grows
 // while the wait is short; and how often it changes. From least to most takes 4.3 seconds.
 constexpr size_t kLeastPart = 128;
@@ -26,6 +26,18 @@ constexpr size_t kCallsMore = 4;
 // Quarters of the limits.
 constexpr size_t kAll = 4;
 constexpr size_t kStreams = 3;
+
+// What may be under way next, when so much was allowed, so many requests were under way and waited
+// for `wait` in the mean. By Little's law what is under way is what gets done in a time, times how
+// long each waits: so both tell how much may be under way that the wait is just what it may be.
+size_t NextRoom(size_t room, size_t under_way, Micros wait, Micros allowed, size_t least,
+                size_t most) {
+  if (wait <= allowed) return std::min(room + std::max<size_t>(room / kGrowthPart, 1), most);
+  const double part =
+      std::max(static_cast<double>(allowed) / static_cast<double>(wait), 1 / kShrinkMost);
+  const double fits = static_cast<double>(std::min(under_way, room)) * part;
+  return std::min(std::max(static_cast<size_t>(fits), least), most);
+}
 
 }  // namespace
 
@@ -84,11 +96,10 @@ absl::StatusOr<Ticket> Admission::Enter(const saga::Command& command, Caller cal
 }
 
 bool Admission::HasStartRoom(Caller caller) const {
-  const size_t room = start_room_.load(std::memory_order_relaxed);
   const size_t all = under_way();
-  if (caller == Caller::kStream) return all < room;
+  if (caller == Caller::kStream) return all < stream_room_.load(std::memory_order_relaxed);
   const size_t streams = streams_.load(std::memory_order_relaxed);
-  return all - std::min(streams, all) < kCallsMore * room;
+  return all - std::min(streams, all) < kCallsMore * start_room_.load(std::memory_order_relaxed);
 }
 
 absl::StatusOr<Ticket> Admission::EnterDeploy(size_t bytes) {
@@ -98,35 +109,30 @@ absl::StatusOr<Ticket> Admission::EnterDeploy(size_t bytes) {
 
 absl::StatusOr<Ticket> Admission::EnterRead() { return Take(kRequestBytes, kAll); }
 
-// By Little's law what is under way is what gets done in a time, times how long each waits: so both
-// tell how much may be under way that the wait is just what it may be. What less room does shows
-// only when the present queue is gone, so nothing is changed until then.
-void Admission::SetDelay(Micros delay, Micros write_time, Timestamp now) {
-  delays_ += delay;
+// What less room does shows only when the present queue is gone, so nothing is changed until then.
+void Admission::SetDelays(const Delays& delays, Timestamp now) {
+  delays_ += delays.all;
+  begun_delays_ += delays.begun;
   under_ways_ += under_way();
   ++delay_count_;
   if (adjust_due_ == kNever) adjust_due_ = After(now, kAdjustInterval);
   if (now < adjust_due_) return;
   const size_t count = std::exchange(delay_count_, 0);
   const Micros wait = std::exchange(delays_, 0) / static_cast<Micros>(count);
+  const Micros begun_wait = std::exchange(begun_delays_, 0) / static_cast<Micros>(count);
   const size_t waiting = std::exchange(under_ways_, 0) / count;
-  const size_t room = start_room_.load(std::memory_order_relaxed);
-  const Micros allowed = limits_.start_delay_max + 2 * write_time;
-  start_room_.store(wait > allowed ? LessRoom(room, waiting, allowed, wait) : MoreRoom(room),
-                    std::memory_order_relaxed);
-  adjust_due_ = After(now, wait > allowed ? std::max(2 * wait, kAdjustInterval) : kAdjustInterval);
-}
 
-size_t Admission::LessRoom(size_t room, size_t waiting, Micros allowed, Micros wait) const {
-  const size_t least = std::max<size_t>(limits_.commands_max / kLeastPart, 1);
-  const double part =
-      std::max(static_cast<double>(allowed) / static_cast<double>(wait), 1 / kShrinkMost);
-  const double fits = static_cast<double>(std::min(waiting, room)) * part;
-  return std::max(static_cast<size_t>(fits), least);
-}
-
-size_t Admission::MoreRoom(size_t room) const {
-  return std::min(room + std::max<size_t>(room / kGrowthPart, 1), limits_.commands_max);
+  const Micros allowed = limits_.start_delay_max + 2 * delays.write;
+  const Micros begun_allowed = limits_.begun_delay_max + 2 * std::max(delays.write, mean_write_);
+  const size_t most = limits_.commands_max;
+  const size_t room = NextRoom(start_room_.load(std::memory_order_relaxed), waiting, wait, allowed,
+                               std::max<size_t>(most / kLeastPart, 1), most);
+  start_room_.store(room, std::memory_order_relaxed);
+  stream_room_.store(NextRoom(stream_room_.load(std::memory_order_relaxed), waiting, begun_wait,
+                              begun_allowed, limits_.begun_room_min, room),
+                     std::memory_order_relaxed);
+  const bool is_long = wait > allowed || begun_wait > begun_allowed;
+  adjust_due_ = After(now, is_long ? std::max(2 * wait, kAdjustInterval) : kAdjustInterval);
 }
 
 void Admission::SetFreeBytes(uint64_t bytes) {

@@ -58,6 +58,11 @@ struct AdmissionLimits {
   // While requests wait longer than this and what the disk takes, new sagas get less and less of
   // that room.
   Micros start_delay_max = 50 * kMillisecond;
+  // While requests of sagas that have begun wait longer than this and what the disk takes, new
+  // sagas of streams, which can wait, get less still, down to so much: with more sagas under way
+  // than keep the engine busy each ends later and costs more.
+  Micros begun_delay_max = 2 * kMillisecond;
+  size_t begun_room_min = 32;
   size_t bytes_max = 64 << 20;
   uint64_t free_bytes_soft = 0;
   uint64_t free_bytes_hard = 0;
@@ -72,7 +77,10 @@ enum class Caller : uint8_t {
 class Admission {
  public:
   Admission(PartitionId partition, const AdmissionLimits& limits)
-      : partition_(partition), limits_(limits), start_room_(limits.commands_max) {}
+      : partition_(partition),
+        limits_(limits),
+        start_room_(limits.commands_max),
+        stream_room_(limits.commands_max) {}
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
@@ -86,11 +94,22 @@ class Admission {
   // Lets a read in.
   absl::StatusOr<Ticket> EnterRead();
 
-  // Tells how long the oldest request under way has waited, and what a write takes that waits for
-  // no other: twice that is no sign of a queue, as a request may come just after a write has begun.
-  // By one thread at a time. The mean of the delays of a tenth of a second counts, as answers come in
-  // waves; after the room became less, of twice the mean that made it so, when that is longer.
-  void SetDelay(Micros delay, Micros write_time, Timestamp now);
+  // How long the oldest request under way has waited, and the oldest for a saga that has begun; and
+  // what a write takes that waits for no other: twice that is no sign of a queue, as a request may
+  // come just after a write has begun.
+  struct Delays {
+    Micros all = 0;  // `begun` at least
+    Micros begun = 0;
+    Micros write = 0;
+  };
+  // By one thread at a time. The mean of the delays of a tenth of a second counts, as answers come
+  // in waves; after the room became less, of twice the mean that there was then, when that is
+  // longer.
+  void SetDelays(const Delays& delays, Timestamp now);
+  // Tells what a write took in the mean of late, by the same thread: what has begun may wait twice
+  // that longer.
+  void SetWriteTime(Micros mean) { mean_write_ = mean; }
+  Micros write_time() const { return mean_write_; }
   // Tells how much of the log's device is free.
   void SetFreeBytes(uint64_t bytes);
   DiskSpace disk_space() const { return disk_space_.load(std::memory_order_relaxed); }
@@ -100,10 +119,6 @@ class Admission {
  private:
   friend class Ticket;
   bool HasStartRoom(Caller caller) const;
-  // The room after `waiting` requests waited for `wait`, longer than `allowed`, in the mean; and after
-  // a wait that was no longer.
-  size_t LessRoom(size_t room, size_t waiting, Micros allowed, Micros wait) const;
-  size_t MoreRoom(size_t room) const;
   // `room`: in quarters of the limits.
   absl::StatusOr<Ticket> Take(size_t bytes, size_t room, bool is_streams = false);
   absl::Status CheckDisk(DiskSpace worst) const;
@@ -115,12 +130,17 @@ class Admission {
   // since it was last, so many times.
   Timestamp adjust_due_ = kNever;
   Micros delays_ = 0;
+  Micros begun_delays_ = 0;
+  Micros mean_write_ = 0;
   size_t under_ways_ = 0;
   size_t delay_count_ = 0;
   std::atomic<size_t> commands_ = 0;
   std::atomic<size_t> streams_ = 0;  // of the commands: of streams
   std::atomic<size_t> bytes_ = 0;
-  std::atomic<size_t> start_room_;  // requests under way before streams' new sagas wait
+  // Requests under way before new sagas are refused, of which calls have more; and before streams'
+  // wait.
+  std::atomic<size_t> start_room_;
+  std::atomic<size_t> stream_room_;
   std::atomic<uint64_t> free_bytes_ = ~uint64_t{0};
   std::atomic<DiskSpace> disk_space_ = DiskSpace::kPlenty;
 };

@@ -119,8 +119,11 @@ void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) 
   const size_t before = TakeFrom(begun_, 0);
   const size_t most = options_.turn_starts_max;
   TakeFrom(inbox_, std::max({most - std::min(most, 8 * before), most / 32, size_t{1}}));
-  admission_.SetDelay(std::max(begun_.delay.At(now_), inbox_.delay.At(now_)),
-                      std::max(begun_.delay.write_time(), inbox_.delay.write_time()), now_);
+  const Micros begun = begun_.delay.At(now_);
+  admission_.SetDelays({.all = std::max(begun, inbox_.delay.At(now_)),
+                        .begun = begun,
+                        .write = std::max(begun_.delay.write_time(), inbox_.delay.write_time())},
+                       now_);
   Maintain();
   staged_ = nullptr;
   // What the last one replaced may be large.

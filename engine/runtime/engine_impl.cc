@@ -26,6 +26,8 @@ namespace {
 constexpr uint32_t kDefaultPartitions = 16;
 // Of a thread's turn, over all its partitions (see PartitionOptions).
 constexpr size_t kTurnStartsMax = 4'096;
+// What a thread has under way however long it waits (see AdmissionLimits).
+constexpr size_t kBegunRoomMin = 512;
 
 // Memory is ahead of disk and must not be believed: no destructor may write anything more.
 void EndProcess(const absl::Status& status) {
@@ -197,6 +199,7 @@ void EngineImpl::MakePartitions() {
         .partition_count = count,
         .seed = (uint64_t{device()} << 32) | device(),
         .admission = {.commands_max = options_.inbox_commands_max,
+                      .begun_room_min = std::max<size_t>(kBegunRoomMin / of_a_thread, 1),
                       .bytes_max = options_.inbox_bytes_max,
                       .free_bytes_soft = options_.free_bytes_soft,
                       .free_bytes_hard = options_.free_bytes_hard},

@@ -12,6 +12,8 @@ namespace {
 
 // The longest sleep, so that a clock that was set does not hold timers up for long.
 constexpr Micros kSleepMax = kSecond;
+// How often partitions are told what writes take.
+constexpr Micros kWriteTimeInterval = 100 * kMillisecond;
 
 thread_local PartitionThread* current = nullptr;
 
@@ -102,7 +104,9 @@ void PartitionThread::Run() {
     HandOver();
     EndTurn();
     if (broken_) continue;
-    PollAll(options_.clock->Now());
+    const Timestamp now = options_.clock->Now();
+    TellWriteTime(now);
+    PollAll(now);
     Append();
     EndTurn();
     due = NextDue();
@@ -146,6 +150,19 @@ void PartitionThread::Tell(partition::Partition& partition, Position position) {
   if (status.ok() || broken_) return;
   broken_ = true;
   options_.on_fatal(status);
+}
+
+void PartitionThread::TellWriteTime(Timestamp now) {
+  if (now < tell_due_) return;
+  tell_due_ = After(now, kWriteTimeInterval);
+  const storage::LogWriter::Stats before = std::exchange(told_, options_.writer->stats());
+  const uint64_t batches =
+      told_.batches + told_.inline_batches - before.batches - before.inline_batches;
+  if (batches == 0) return;
+  const auto mean = static_cast<Micros>((told_.append_us - before.append_us) / batches);
+  for (partition::Partition* const partition : options_.partitions) {
+    partition->admission().SetWriteTime(mean);
+  }
 }
 
 void PartitionThread::PollAll(Timestamp now) {

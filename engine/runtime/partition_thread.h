@@ -90,6 +90,7 @@ class PartitionThread {
   // Waits for something to do. False when the thread is to end.
   bool Take(Timestamp due);
   void HandOver();
+  void TellWriteTime(Timestamp now);
   void PollAll(Timestamp now);
   void Append();
   void EndTurn();
@@ -113,6 +114,10 @@ class PartitionThread {
   std::vector<std::pair<partition::Partition*, Position>> last_staged_;
   std::vector<absl::AnyInvocable<void()>> at_turn_end_;
   bool broken_ = false;
+  // What the writer had done when the partitions were told of its times, and when that is due
+  // again.
+  storage::LogWriter::Stats told_;
+  Timestamp tell_due_;
 
   std::thread thread_;
 };

@@ -73,7 +73,7 @@ class Clock {
  public:
   void Tell(Admission& admission, Micros delay, int tenths, Micros write_time = 0) {
     for (int i = 0; i < 5 * tenths; ++i) {
-      admission.SetDelay(delay, write_time, now_);
+      admission.SetDelays({.all = delay, .write = write_time}, now_);
       now_ = After(now_, 20 * kMillisecond);
     }
   }
@@ -98,7 +98,7 @@ TEST(AdmissionTest, RoomIsWhatMakesTheWaitAsLongAsItMayBe) {
   for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
   Timestamp now{kSecond};
   const auto tell = [&](Micros delay) {
-    admission.SetDelay(delay, 0, now);
+    admission.SetDelays({.all = delay}, now);
     now = After(now, 100 * kMillisecond);
   };
   tell(250);
@@ -133,7 +133,8 @@ TEST(AdmissionTest, LessRoomHasItsTimeToShow) {
   std::vector<Ticket> under_way;
   for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
   const auto tell = [&](int tenths) {
-    admission.SetDelay(100 * kMillisecond, 0, Timestamp(kSecond + tenths * 100 * kMillisecond));
+    admission.SetDelays({.all = 100 * kMillisecond},
+                        Timestamp(kSecond + tenths * 100 * kMillisecond));
   };
   tell(0);
   tell(1);
@@ -162,12 +163,12 @@ TEST(AdmissionTest, OneLongWaitHalvesTheRoomAtMost) {
   std::vector<Ticket> under_way;
   for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
   for (int tenths = 0; tenths < 2; ++tenths) {
-    admission.SetDelay(kSecond, 0, Timestamp(kSecond + tenths * 100 * kMillisecond));
+    admission.SetDelays({.all = kSecond}, Timestamp(kSecond + tenths * 100 * kMillisecond));
   }
   under_way.clear();
   EXPECT_EQ(Fill(admission, under_way), 50u);
   // The next look is when what waited so long is gone.
-  admission.SetDelay(kSecond, 0, Timestamp(3 * kSecond));
+  admission.SetDelays({.all = kSecond}, Timestamp(3 * kSecond));
   under_way.clear();
   EXPECT_EQ(Fill(admission, under_way), 50u);
 }
@@ -186,10 +187,43 @@ TEST(AdmissionTest, TheMeanWaitCounts) {
   Admission admission(PartitionId(0), {.commands_max = 64, .start_delay_max = 200});
   // Waves, long and none by turns.
   for (int i = 0; i < 100; ++i) {
-    admission.SetDelay(i % 2 == 0 ? 300 : 0, 0, Timestamp(kSecond + i * 20 * kMillisecond));
+    admission.SetDelays({.all = i % 2 == 0 ? 300 : 0}, Timestamp(kSecond + i * 20 * kMillisecond));
   }
   std::vector<Ticket> under_way;
   for (int i = 0; i < 48; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+}
+
+TEST(AdmissionTest, StreamsWaitWhileWhatHasBegunWaits) {
+  Admission admission(PartitionId(0), {.commands_max = 512,
+                                       .start_delay_max = 50 * kMillisecond,
+                                       .begun_delay_max = 2 * kMillisecond,
+                                       .begun_room_min = 20});
+  Timestamp now{kSecond};
+  const auto tell = [&](Micros begun, Micros write = 0) {
+    admission.SetDelays({.all = 10 * kMillisecond, .begun = begun, .write = write}, now);
+    now = After(now, 100 * kMillisecond);
+  };
+  std::vector<Ticket> under_way;
+  for (int i = 0; i < 100; ++i) under_way.push_back(*admission.Enter(Start(), Caller::kStream));
+  tell(2'500);
+  tell(2'500);
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 80u) << "100 waited for 2.5 ms, so 80 wait for 2";
+  for (int i = 0; i < 300; ++i) under_way.push_back(*admission.Enter(Start()));
+  for (int i = 0; i < 20; ++i) tell(kSecond);
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 20u);
+  for (int i = 0; i < 40; ++i) tell(4 * kMillisecond, kMillisecond);
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 384u) << "what the disk takes is no queue";
+  for (int i = 0; i < 20; ++i) tell(8 * kMillisecond, kMillisecond);
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 20u);
+  // It mostly takes little, and often much.
+  admission.SetWriteTime(3 * kMillisecond);
+  for (int i = 0; i < 40; ++i) tell(8 * kMillisecond, kMillisecond);
+  under_way.clear();
+  EXPECT_EQ(Fill(admission, under_way), 384u);
 }
 
 TEST(AdmissionTest, WhatStreamsHaveUnderWayDoesNotCountAgainstCalls) {

@@ -313,6 +313,40 @@ TEST(PartitionOverloadTest, ASlowDiskIsNoOverload) {
   }
 }
 
+TEST(PartitionOverloadTest, NewSagasOfStreamsWaitWhileAnswersDo) {
+  PartitionWorld world({.commands_max = 64});
+  world.MustDeploy(kOrder);
+  // The disk is fast, for starts and for answers.
+  ASSERT_OK(world.Do(world.Start("s", "order")));
+  ASSERT_OK(world.Do(world.Answer()));
+  // How many get in after a second of such requests, each of a saga that has just begun and each of
+  // which waits for 20 ms.
+  const auto room_after = [&](const std::string& name, const auto& request_of) {
+    for (int turn = 0; turn < 50; ++turn) {
+      const std::string id = absl::StrCat(name, turn);
+      EXPECT_OK(world.Do(world.Start(id, "order")));
+      const auto reply = world.Submit(request_of(id));
+      world.Poll();
+      world.clock().Advance(20 * kMillisecond);
+      world.Poll();
+      world.Flush();
+      EXPECT_OK(**reply);
+    }
+    std::vector<partition::Ticket> tickets;
+    while (tickets.size() < 64) {
+      auto ticket = world.partition().admission().Enter(world.Start("s", "order"),
+                                                        partition::Caller::kStream);
+      if (!ticket.ok()) break;
+      tickets.push_back(*std::move(ticket));
+    }
+    return tickets.size();
+  };
+  EXPECT_EQ(room_after(
+                "a", [](const std::string& id) { return PartitionWorld::Make(id, SuspendSaga{}); }),
+            48u);
+  EXPECT_EQ(room_after("b", [&](const std::string&) { return world.Answer(); }), 32u);
+}
+
 TEST(PartitionDiskSpaceTest, FloorsRefuseStepByStep) {
   PartitionWorld world({.free_bytes_soft = 1'000, .free_bytes_hard = 100});
   world.MustDeploy(kOrder);
