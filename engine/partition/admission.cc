@@ -21,6 +21,11 @@ constexpr size_t kLeastPart = 128;
 constexpr double kShrinkMost = 2;
 constexpr size_t kGrowthPart = 8;
 constexpr Micros kAdjustInterval = 100 * kMillisecond;
+// Streams have so many times their least at first, and more only while such a part of it is in use:
+// else a flood would find room that nothing has tried, and what it brings would be under way for
+// seconds.
+constexpr size_t kFirstTimes = 8;
+constexpr size_t kUsedPart = 2;
 // Calls have so many times the room of streams, so that what floods a stream delays calls at most.
 constexpr size_t kCallsMore = 4;
 // Quarters of the limits.
@@ -40,6 +45,12 @@ size_t NextRoom(size_t room, size_t under_way, Micros wait, Micros allowed, size
 }
 
 }  // namespace
+
+Admission::Admission(PartitionId partition, const AdmissionLimits& limits)
+    : partition_(partition),
+      limits_(limits),
+      start_room_(limits.commands_max),
+      stream_room_(std::min(kFirstTimes * limits.begun_room_min, limits.commands_max)) {}
 
 Ticket::~Ticket() {
   if (admission_ != nullptr) admission_->Leave(bytes_, is_streams_);
@@ -128,9 +139,12 @@ void Admission::SetDelays(const Delays& delays, Timestamp now) {
   const size_t room = NextRoom(start_room_.load(std::memory_order_relaxed), waiting, wait, allowed,
                                std::max<size_t>(most / kLeastPart, 1), most);
   start_room_.store(room, std::memory_order_relaxed);
-  stream_room_.store(NextRoom(stream_room_.load(std::memory_order_relaxed), waiting, begun_wait,
-                              begun_allowed, limits_.begun_room_min, room),
-                     std::memory_order_relaxed);
+  size_t stream_room = stream_room_.load(std::memory_order_relaxed);
+  if (begun_wait > begun_allowed || waiting >= stream_room / kUsedPart) {
+    stream_room =
+        NextRoom(stream_room, waiting, begun_wait, begun_allowed, limits_.begun_room_min, room);
+  }
+  stream_room_.store(std::min(stream_room, room), std::memory_order_relaxed);
   const bool is_long = wait > allowed || begun_wait > begun_allowed;
   adjust_due_ = After(now, is_long ? std::max(2 * wait, kAdjustInterval) : kAdjustInterval);
 }

@@ -60,7 +60,8 @@ struct AdmissionLimits {
   Micros start_delay_max = 50 * kMillisecond;
   // While requests of sagas that have begun wait longer than this and what the disk takes, new
   // sagas of streams, which can wait, get less still, down to so much: with more sagas under way
-  // than keep the engine busy each ends later and costs more.
+  // than keep the engine busy each ends later and costs more. They begin with eight times that, and
+  // get more as they use it.
   Micros begun_delay_max = 2 * kMillisecond;
   size_t begun_room_min = 32;
   size_t bytes_max = 64 << 20;
@@ -76,11 +77,7 @@ enum class Caller : uint8_t {
 
 class Admission {
  public:
-  Admission(PartitionId partition, const AdmissionLimits& limits)
-      : partition_(partition),
-        limits_(limits),
-        start_room_(limits.commands_max),
-        stream_room_(limits.commands_max) {}
+  Admission(PartitionId partition, const AdmissionLimits& limits);
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
