@@ -1,7 +1,9 @@
 #include "engine/projection/model_table.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/check.h"
@@ -306,22 +308,31 @@ void ModelTable::FinishRow(const std::string& key, Pending& pending,
 
 // ---- Housekeeping ----
 
-absl::StatusOr<bool> DeleteGeneration(storage::Views& views, uint64_t generation, size_t count) {
+absl::StatusOr<bool> DeleteGeneration(storage::Views& views, uint64_t generation, size_t count,
+                                      std::string& place) {
   std::vector<RowChange> changes;
   const auto snapshot = views.Snapshot();
+  std::string begin = std::exchange(place, {});
   // The checkpoint last: while it is there the generation is known to have rows.
   for (const Table table : {Table::kModelRow, Table::kModelIndex, Table::kModelVersion,
                             Table::kModelPoison, Table::kModelCheckpoint}) {
     const std::string prefix = GenerationPrefix(table, generation);
-    SKALD_RETURN_IF_ERROR(snapshot->Scan(prefix, PrefixEnd(prefix),
-                                         [&](absl::string_view key, absl::string_view) {
-                                           if (changes.size() >= count) return false;
-                                           changes.push_back({std::string(key), std::nullopt});
-                                           return true;
-                                         }));
+    if (begin.empty()) begin = prefix;
+    if (!absl::StartsWith(begin, prefix)) continue;  // gone
+    SKALD_RETURN_IF_ERROR(
+        snapshot->Scan(begin, PrefixEnd(prefix), [&](absl::string_view key, absl::string_view) {
+          if (changes.size() >= count) {
+            place = std::string(key);
+            return false;
+          }
+          changes.push_back({std::string(key), std::nullopt});
+          return true;
+        }));
+    if (!place.empty()) break;
+    begin.clear();
   }
   SKALD_RETURN_IF_ERROR(views.ApplyRows(changes));
-  return changes.size() < count;
+  return place.empty();
 }
 
 absl::StatusOr<std::pair<uint64_t, RowsHash>> HashRows(const storage::ViewSnapshot& snapshot,

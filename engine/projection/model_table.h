@@ -176,8 +176,11 @@ class TableRows : public ModelRows {
   Checkpoint checkpoint_;
 };
 
-// Deletes up to `count` rows of a generation that nobody reads any more. True when all are gone.
-absl::StatusOr<bool> DeleteGeneration(storage::Views& views, uint64_t generation, size_t count);
+// Deletes up to `count` rows of a generation that nobody reads or writes any more. True when all
+// are gone. `place` is empty at first and then what the call before left there: finding the rows
+// that are left without it means walking over all that were deleted.
+absl::StatusOr<bool> DeleteGeneration(storage::Views& views, uint64_t generation, size_t count,
+                                      std::string& place);
 
 // The sum over the rows that are there, counted anew.
 absl::StatusOr<std::pair<uint64_t, RowsHash>> HashRows(const storage::ViewSnapshot& snapshot,

@@ -287,18 +287,24 @@ absl::Status Projector::SetEnded(const std::shared_ptr<Build>& build,
   return written;
 }
 
+// Deletes one generation, unless a rebuild wants to begin.
 absl::Status Projector::DeleteGarbage() {
   uint64_t generation = 0;
   {
     MutexLock lock(mu_);
     generation = garbage_.back();
   }
-  SKALD_ASSIGN_OR_RETURN(const bool is_gone,
-                         DeleteGeneration(parts_.views, generation, kDeletedAtOnce));
-  if (!is_gone) return absl::OkStatus();
-  MutexLock lock(mu_);
-  garbage_.erase(std::remove(garbage_.begin(), garbage_.end(), generation), garbage_.end());
-  return absl::OkStatus();
+  std::string place;
+  while (true) {
+    SKALD_ASSIGN_OR_RETURN(const bool is_gone,
+                           DeleteGeneration(parts_.views, generation, kDeletedAtOnce, place));
+    MutexLock lock(mu_);
+    if (is_gone) {
+      garbage_.erase(std::remove(garbage_.begin(), garbage_.end(), generation), garbage_.end());
+      return absl::OkStatus();
+    }
+    if (stopping_ || !builds_.empty()) return absl::OkStatus();
+  }
 }
 
 // ---- The rounds' thread ----
