@@ -323,6 +323,19 @@ absl::StatusOr<std::optional<Stamp>> Projector::StampOf(const OpenOptions& optio
                Position(commit.header.first_position())};
 }
 
+// Of one moment: a generation that does not serve any more may lose its rows at any time.
+absl::StatusOr<Projector::Served> Projector::FindServed(absl::string_view model) const {
+  MutexLock lock(mu_);
+  const auto found = entries_.find(model);
+  if (found == entries_.end() || found->second->serving == nullptr) {
+    return ModelNotFoundError(model);
+  }
+  const std::shared_ptr<const Model>& serving = found->second->serving;
+  return Served{.schema = std::shared_ptr<const ModelSchema>(serving, &serving->schema),
+                .generation = found->second->live,
+                .snapshot = parts_.views.Snapshot()};
+}
+
 absl::StatusOr<std::unique_ptr<ModelRows>> Projector::Open(absl::string_view model,
                                                            const OpenOptions& options) {
   for (const ComputedModel& computed : parts_.computed) {
@@ -336,23 +349,12 @@ absl::StatusOr<std::unique_ptr<ModelRows>> Projector::Open(absl::string_view mod
     return computed.open(cut);
   }
   SKALD_RETURN_IF_ERROR(WaitFor(model, options));
-  std::shared_ptr<const Model> serving;
-  uint64_t generation = 0;
-  {
-    MutexLock lock(mu_);
-    const auto found = entries_.find(model);
-    if (found == entries_.end() || found->second->serving == nullptr) {
-      return ModelNotFoundError(model);
-    }
-    serving = found->second->serving;
-    generation = found->second->live;
-  }
+  SKALD_ASSIGN_OR_RETURN(Served served, FindServed(model));
   SKALD_ASSIGN_OR_RETURN(const std::optional<Stamp> as_of, StampOf(options));
-  if (as_of && !serving->schema.history) return ModelWithoutHistoryError(model);
-  std::shared_ptr<const ModelSchema> schema(serving, &serving->schema);
-  SKALD_ASSIGN_OR_RETURN(
-      std::unique_ptr<TableRows> rows,
-      TableRows::Open(parts_.views.Snapshot(), std::move(schema), generation, as_of));
+  if (as_of && !served.schema->history) return ModelWithoutHistoryError(model);
+  SKALD_ASSIGN_OR_RETURN(std::unique_ptr<TableRows> rows,
+                         TableRows::Open(std::move(served.snapshot), std::move(served.schema),
+                                         served.generation, as_of));
   const std::optional<Poison>& stopped = rows->checkpoint().stopped;
   if (stopped && !options.allow_stale) {
     return ModelStoppedError(model, stopped->partition, stopped->position, stopped->error);
@@ -403,22 +405,10 @@ std::vector<ModelStatus> Projector::GetStatus() const {
 
 absl::StatusOr<std::vector<Poison>> Projector::ParkedEvents(absl::string_view model,
                                                             size_t count) const {
-  std::shared_ptr<const Model> serving;
-  uint64_t generation = 0;
-  {
-    MutexLock lock(mu_);
-    const auto found = entries_.find(model);
-    if (found == entries_.end() || found->second->serving == nullptr) {
-      return ModelNotFoundError(model);
-    }
-    serving = found->second->serving;
-    generation = found->second->live;
-  }
-  SKALD_ASSIGN_OR_RETURN(
-      const std::unique_ptr<TableRows> rows,
-      TableRows::Open(parts_.views.Snapshot(),
-                      std::shared_ptr<const ModelSchema>(serving, &serving->schema), generation,
-                      std::nullopt));
+  SKALD_ASSIGN_OR_RETURN(Served served, FindServed(model));
+  SKALD_ASSIGN_OR_RETURN(const std::unique_ptr<TableRows> rows,
+                         TableRows::Open(std::move(served.snapshot), std::move(served.schema),
+                                         served.generation, std::nullopt));
   return rows->Parked(count);
 }
 

@@ -175,6 +175,12 @@ class Projector final : public ModelKeeper {
   absl::Status WaitFor(absl::string_view model, const OpenOptions& options);
   absl::StatusOr<std::vector<Position>> WantedPositions(const OpenOptions& options) const;
   absl::StatusOr<std::optional<Stamp>> StampOf(const OpenOptions& options) const;
+  struct Served {
+    std::shared_ptr<const ModelSchema> schema;
+    uint64_t generation = 0;
+    std::unique_ptr<storage::ViewSnapshot> snapshot;
+  };
+  absl::StatusOr<Served> FindServed(absl::string_view model) const;
 
   // Rebuilds (rebuild.cc).
   void RunBuilds();
