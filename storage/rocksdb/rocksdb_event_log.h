@@ -35,7 +35,7 @@ struct RocksDbEventLogOptions {
   std::string store_id;
   // Memory for one partition's newest commits, and for all of them together.
   size_t write_buffer_bytes = 64 << 20;
-  size_t total_write_buffer_bytes = 128 << 20;
+  size_t total_write_buffer_bytes = 96 << 20;
   // Past this the oldest write-ahead files are retired: it bounds what a start replays.
   size_t wal_bytes_max = 256 << 20;
   // Reads what is there and changes nothing: for examining a store (store_files.h), which looks at
