@@ -25,7 +25,8 @@ void Refuse(PartitionThread::Submission& submission) {
 
 }  // namespace
 
-PartitionThread::PartitionThread(PartitionThreadOptions options) : options_(std::move(options)) {}
+PartitionThread::PartitionThread(PartitionThreadOptions options)
+    : options_(std::move(options)), awake_wait_(std::thread::hardware_concurrency()) {}
 
 PartitionThread::~PartitionThread() {
   Stop();
@@ -56,6 +57,7 @@ bool PartitionThread::Add(Fill fill) {
     MutexLock lock(mu_);
     if (stopping_) return false;
     fill(intake_);
+    has_intake_.store(true, std::memory_order_release);
     must_wake = std::exchange(asleep_, false);
   }
   if (must_wake) wake_.NotifyOne();
@@ -115,19 +117,31 @@ void PartitionThread::Run() {
 
 bool PartitionThread::Take(Timestamp due) {
   items_.clear();
+  const bool waits = TimeUntil(due) > 0;
+  if (waits) awake_wait_.Begin(has_intake_);
   MutexLock lock(mu_);
-  while (intake_.empty() && !stopping_) {
-    const Timestamp now = options_.clock->Now();
-    const Micros wait =
-        broken_ ? kSleepMax : std::min(due.value() - std::min(due, now).value(), kSleepMax);
-    if (wait <= 0) break;
-    asleep_ = true;
-    const bool woken = wake_.WaitFor(mu_, std::chrono::microseconds(wait));
-    asleep_ = false;
-    if (!woken && !broken_) break;
-  }
+  Sleep(due);
+  if (waits) awake_wait_.End();
   std::swap(items_, intake_);
+  has_intake_.store(false, std::memory_order_relaxed);
   return !stopping_;
+}
+
+void PartitionThread::Sleep(Timestamp due) {
+  while (intake_.empty() && !stopping_) {
+    const Micros time = TimeUntil(due);
+    if (time <= 0) return;
+    asleep_ = true;
+    const bool woken = wake_.WaitFor(mu_, std::chrono::microseconds(time));
+    asleep_ = false;
+    if (!woken && !broken_) return;
+  }
+}
+
+Micros PartitionThread::TimeUntil(Timestamp due) const {
+  if (broken_) return kSleepMax;
+  const Timestamp now = options_.clock->Now();
+  return std::min(due.value() - std::min(due, now).value(), kSleepMax);
 }
 
 void PartitionThread::HandOver() {

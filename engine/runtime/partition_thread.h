@@ -7,6 +7,7 @@
 // saves the hand-off.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "base/ids.h"
 #include "base/mutex.h"
 #include "engine/partition/partition.h"
+#include "engine/runtime/awake_wait.h"
 #include "storage/log_writer.h"
 
 namespace skald::runtime {
@@ -89,6 +91,9 @@ class PartitionThread {
   void Run();
   // Waits for something to do. False when the thread is to end.
   bool Take(Timestamp due);
+  void Sleep(Timestamp due) SKALD_REQUIRES(mu_);
+  // How long it may sleep; 0 and less: something is due.
+  Micros TimeUntil(Timestamp due) const;
   void HandOver();
   void TellWriteTime(Timestamp now);
   void PollAll(Timestamp now);
@@ -103,12 +108,16 @@ class PartitionThread {
   Mutex mu_;
   CondVar wake_;
   std::vector<Item> intake_ SKALD_GUARDED_BY(mu_);
+  // Whether there may be something in it: for a look without the lock.
+  std::atomic<bool> has_intake_ = false;
   // It sleeps, and was not woken yet. Whoever takes this wakes it, once, after unlocking: else it would
   // wait for the lock at once.
   bool asleep_ SKALD_GUARDED_BY(mu_) = false;
   bool stopping_ SKALD_GUARDED_BY(mu_) = false;
 
-  // Owned by the thread; kept for their memory.
+  // Owned by the thread, as all that follows.
+  AwakeWait awake_wait_;
+  // Kept for their memory.
   std::vector<Item> items_;
   std::vector<storage::StagedCommit> staged_;
   std::vector<std::pair<partition::Partition*, Position>> last_staged_;
