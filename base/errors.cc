@@ -298,11 +298,25 @@ absl::Status PartitionOverloadedError(PartitionId partition, Micros retry_after)
                     .retry_after = retry_after});
 }
 
-absl::Status DiskSpaceLowError(uint64_t free_bytes, uint64_t floor_bytes) {
+absl::Status DiskSpaceLowError(uint64_t free_bytes, uint64_t unwritten_bytes,
+                               uint64_t floor_bytes) {
+  return MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat("The data directory's disk has ", free_bytes, " bytes free, of which ",
+                   unwritten_bytes, " are for what is in memory still; the floor is ", floor_bytes,
+                   ": free some space; running sagas go on"),
+      {.reason = ErrorReason::kDiskSpaceLow,
+       .metadata = {{"free_bytes", absl::StrCat(free_bytes)},
+                    {"unwritten_bytes", absl::StrCat(unwritten_bytes)},
+                    {"floor_bytes", absl::StrCat(floor_bytes)}},
+       .retry_after = 5 * kSecond});
+}
+
+absl::Status DiskSpaceOutError(uint64_t free_bytes, uint64_t floor_bytes) {
   return MakeError(
       absl::StatusCode::kResourceExhausted,
       absl::StrCat("The data directory's disk has ", free_bytes, " bytes free, under the floor of ",
-                   floor_bytes, ": free some space; running sagas go on"),
+                   floor_bytes, ": free some space; until then there are only reads"),
       {.reason = ErrorReason::kDiskSpaceLow,
        .metadata = {{"free_bytes", absl::StrCat(free_bytes)},
                     {"floor_bytes", absl::StrCat(floor_bytes)}},

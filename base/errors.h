@@ -116,7 +116,10 @@ absl::Status CommitTooLargeError(size_t bytes, size_t bytes_max);
 absl::Status SagaTooLargeError(const SagaKey& key, size_t bytes, size_t bytes_max);
 absl::Status TooManyModelsError(size_t models_max);
 absl::Status PartitionOverloadedError(PartitionId partition, Micros retry_after);
-absl::Status DiskSpaceLowError(uint64_t free_bytes, uint64_t floor_bytes);
+// Of what is free, `unwritten_bytes` are for what memory still holds.
+absl::Status DiskSpaceLowError(uint64_t free_bytes, uint64_t unwritten_bytes, uint64_t floor_bytes);
+// The same reason, under the floor of all work.
+absl::Status DiskSpaceOutError(uint64_t free_bytes, uint64_t floor_bytes);
 // Something of the server's own, rather than of a partition, is at its limit.
 absl::Status ServerOverloadedError(absl::string_view what, Micros retry_after);
 // UNAVAILABLE

@@ -77,6 +77,8 @@ class EventLog {
 
   // Bytes free on the device that holds the log (a large number for memory).
   virtual absl::StatusOr<uint64_t> FreeBytes() const = 0;
+  // What is in memory and will be written to tables: that much of the free bytes is spoken for.
+  virtual uint64_t UnwrittenBytes() const { return 0; }
 };
 
 }  // namespace skald::storage

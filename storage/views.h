@@ -81,6 +81,9 @@ class Views {
 
   // Makes everything applied so far survive a crash.
   virtual absl::Status Flush() = 0;
+
+  // As in EventLog.
+  virtual uint64_t UnwrittenBytes() const { return 0; }
 };
 
 }  // namespace skald::storage

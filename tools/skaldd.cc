@@ -77,12 +77,15 @@ void AddFlags(Flags& flags, Options& options) {
       .AddBytes("memory", &options.memory, "SIZE", "For the state of running sagas.")
       .Add("inbox", &options.inbox_commands, "COUNT",
            "Requests under way in a partition before more are refused.", 1, 1'000'000)
-      .AddBytes("buffers", &options.buffers, "SIZE",
-                "For what clients have sent and is no whole message yet; past it calls are cancelled.",
-                kBuffersMin)
+      .AddBytes(
+          "buffers", &options.buffers, "SIZE",
+          "For what clients have sent and is no whole message yet; past it calls are cancelled.",
+          kBuffersMin)
       .AddBytes("saga-memory", &options.saga_bytes, "SIZE", "The largest state of one saga.")
       .AddBytes("free-soft", &options.free_soft, "SIZE",
-                "Free disk space under which new sagas and definitions are refused.")
+                "Free disk space under which new sagas and definitions are refused. What is in "
+                "memory and "
+                "will be written to tables does not count as free.")
       .AddBytes("free-hard", &options.free_hard, "SIZE",
                 "Free disk space under which everything but reads is refused.")
       .Add("credit", &options.credit_max, "COUNT", "The most tasks that one worker may have.", 1,

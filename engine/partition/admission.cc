@@ -74,8 +74,10 @@ absl::Status Admission::CheckDisk(DiskSpace worst) const {
   if (now <= worst) [[likely]] {
     return absl::OkStatus();
   }
-  const uint64_t floor = now == DiskSpace::kOut ? limits_.free_bytes_hard : limits_.free_bytes_soft;
-  return DiskSpaceLowError(free_bytes_.load(std::memory_order_relaxed), floor);
+  const uint64_t free = free_bytes_.load(std::memory_order_relaxed);
+  if (now == DiskSpace::kOut) return DiskSpaceOutError(free, limits_.free_bytes_hard);
+  return DiskSpaceLowError(free, unwritten_bytes_.load(std::memory_order_relaxed),
+                           limits_.free_bytes_soft);
 }
 
 absl::StatusOr<Ticket> Admission::Take(size_t bytes, size_t room, bool is_streams) {
@@ -149,10 +151,12 @@ void Admission::SetDelays(const Delays& delays, Timestamp now) {
   adjust_due_ = After(now, is_long ? std::max(2 * wait, kAdjustInterval) : kAdjustInterval);
 }
 
-void Admission::SetFreeBytes(uint64_t bytes) {
+void Admission::SetFreeBytes(uint64_t bytes, uint64_t unwritten) {
   free_bytes_.store(bytes, std::memory_order_relaxed);
+  unwritten_bytes_.store(unwritten, std::memory_order_relaxed);
   DiskSpace space = DiskSpace::kPlenty;
-  if (bytes < limits_.free_bytes_soft) space = DiskSpace::kLow;
+  const bool has_soft_floor = limits_.free_bytes_soft > 0;
+  if (has_soft_floor && bytes < limits_.free_bytes_soft + unwritten) space = DiskSpace::kLow;
   if (bytes < limits_.free_bytes_hard) space = DiskSpace::kOut;
   disk_space_.store(space, std::memory_order_relaxed);
 }

@@ -65,7 +65,7 @@ struct AdmissionLimits {
   Micros begun_delay_max = 2 * kMillisecond;
   size_t begun_room_min = 32;
   size_t bytes_max = 64 << 20;
-  uint64_t free_bytes_soft = 0;
+  uint64_t free_bytes_soft = 0;  // 0: no such floor
   uint64_t free_bytes_hard = 0;
 };
 
@@ -107,8 +107,9 @@ class Admission {
   // that longer.
   void SetWriteTime(Micros mean) { mean_write_ = mean; }
   Micros write_time() const { return mean_write_; }
-  // Tells how much of the log's device is free.
-  void SetFreeBytes(uint64_t bytes);
+  // Tells how much of the log's device is free, and how much of that is for what is in memory
+  // still: new work is let in by what will be left, what has begun by what there is.
+  void SetFreeBytes(uint64_t bytes, uint64_t unwritten = 0);
   DiskSpace disk_space() const { return disk_space_.load(std::memory_order_relaxed); }
 
   size_t under_way() const { return commands_.load(std::memory_order_relaxed); }
@@ -139,6 +140,7 @@ class Admission {
   std::atomic<size_t> start_room_;
   std::atomic<size_t> stream_room_;
   std::atomic<uint64_t> free_bytes_ = ~uint64_t{0};
+  std::atomic<uint64_t> unwritten_bytes_ = 0;
   std::atomic<DiskSpace> disk_space_ = DiskSpace::kPlenty;
 };
 

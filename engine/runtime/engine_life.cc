@@ -49,10 +49,11 @@ void EngineImpl::SampleFreeBytes() {
   const absl::StatusOr<uint64_t> bytes = log_->FreeBytes();
   // Not knowing is no reason to refuse work.
   if (!bytes.ok()) return;
+  const uint64_t unwritten = log_->UnwrittenBytes() + views_->UnwrittenBytes();
   free_bytes_ = *bytes;
   for (const auto& partition : partitions_) {
     const partition::DiskSpace before = partition->admission().disk_space();
-    partition->admission().SetFreeBytes(*bytes);
+    partition->admission().SetFreeBytes(*bytes, unwritten);
     // Timers that stood still go on.
     if (before == partition->admission().disk_space() || threads_.front() == nullptr) continue;
     ThreadOf(partition->id()).Post([] {});

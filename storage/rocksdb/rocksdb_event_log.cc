@@ -17,6 +17,7 @@
 #include "storage/commit_record.h"
 #include "storage/keys.h"
 #include "storage/rocksdb/log_database.h"
+#include "storage/rocksdb/memtables.h"
 #include "storage/rocksdb/rocksdb_options.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/slice.h"
@@ -277,6 +278,8 @@ absl::StatusOr<uint64_t> RocksDbEventLog::FreeBytes() const {
   }
   return static_cast<uint64_t>(device.f_bavail) * device.f_frsize;
 }
+
+uint64_t RocksDbEventLog::UnwrittenBytes() const { return MemtableBytes(*state_->database->db); }
 
 Timestamp RocksDbEventLog::created_at() const {
   return Timestamp(state_->database->identity.created_us());

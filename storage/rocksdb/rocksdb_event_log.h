@@ -77,6 +77,7 @@ class RocksDbEventLog : public EventLog {
   uint32_t partition_count() const override;
   absl::string_view store_id() const override;
   absl::StatusOr<uint64_t> FreeBytes() const override;
+  uint64_t UnwrittenBytes() const override;
 
   // When the store was created.
   Timestamp created_at() const;

@@ -13,6 +13,7 @@
 #include "skald/log/v1/record.pb.h"
 #include "storage/keys.h"
 #include "storage/rocksdb/database_lock.h"
+#include "storage/rocksdb/memtables.h"
 #include "storage/rocksdb/rocksdb_options.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/slice.h"
@@ -282,5 +283,7 @@ absl::StatusOr<Position> RocksDbViews::AppliedPosition(PartitionId partition) co
 absl::Status RocksDbViews::Flush() {
   return FromRocksDb(state_->db->Flush(rocksdb::FlushOptions()), "flush the views");
 }
+
+uint64_t RocksDbViews::UnwrittenBytes() const { return MemtableBytes(*state_->db); }
 
 }  // namespace skald::storage

@@ -57,6 +57,7 @@ class RocksDbViews : public Views {
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> row) const override;
   absl::StatusOr<Position> AppliedPosition(PartitionId partition) const override;
   absl::Status Flush() override;
+  uint64_t UnwrittenBytes() const override;
 
  private:
   struct State;

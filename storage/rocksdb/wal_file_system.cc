@@ -20,6 +20,9 @@ class WalFile : public rocksdb::FSWritableFileOwnerWrapper {
   explicit WalFile(std::unique_ptr<FSWritableFile> target)
       : FSWritableFileOwnerWrapper(std::move(target)) {}
 
+  void SetPreallocationBlockSize(size_t size) override {
+    target()->SetPreallocationBlockSize(std::min(size, WalFileSystem::kAllocatedBytes));
+  }
   IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
                   IODebugContext* debug) override {
     IOStatus status = target()->PositionedAppend(data, end_, options, debug);

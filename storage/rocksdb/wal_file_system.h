@@ -21,6 +21,10 @@ class WalFileSystem : public rocksdb::FileSystemWrapper {
  public:
   // As much is written ahead at a time.
   static constexpr size_t kAheadBytes = 256 << 10;
+  // Blocks are taken from the disk for as much at a time. RocksDB would take a whole memtable's
+  // size, and a tenth more, at each file's beginning: on a disk with little room that is room that
+  // others need.
+  static constexpr size_t kAllocatedBytes = 4 << 20;
   // What appends so much at once spends its time on the data itself, and gets no room.
   static constexpr size_t kLargeAppendBytes = 64 << 10;
 

@@ -141,23 +141,22 @@ class FullDiskTest(harness.Case):
             self.assertEqual(self.wait(api, saga_id).status, api.saga.SAGA_STATUS_COMPLETED)
 
     def test_starts_are_refused_before_it_is_full(self):
-        # Free space is looked at twenty times a second, so there has to be room for what comes meanwhile; and what
-        # is in the log is written a second time, to its tables, and rows to theirs.
-        self.assertEqual(self.mount("500M", "remount"), 0)
-        server = self.make_server(self.store, "--partitions", "2", "--free-soft", "400M", "--free-hard", "4M")
+        # Free space is looked at twenty times a second, so there has to be room for what comes meanwhile.
+        self.assertEqual(self.mount("300M", "remount"), 0)
+        server = self.make_server(self.store, "--partitions", "2", "--free-soft", "200M", "--free-hard", "4M")
         server.start()
         api = self.connect(server)
         self.deploy_all(api)
         self.start(api, "waits", saga_id="w")
         taken, refusal = self.fill(api)
-        self.assert_refused(refusal, "RESOURCE_EXHAUSTED", "DISK_SPACE_LOW", "bytes")
+        self.assert_refused(refusal, "RESOURCE_EXHAUSTED", "DISK_SPACE_LOW", "in memory")
         self.assertTrue(refusal.repeatable)
         self.assert_all_there(api, taken)
         # What is there already goes on.
         api.sagas.CancelSaga(api.saga_service.CancelSagaRequest(namespace="test", saga_id="w"), timeout=10)
         self.assertEqual(self.wait(api, "w").status, api.saga.SAGA_STATUS_CANCELLED)
         # Room comes back, and with it starts.
-        self.assertEqual(self.mount("1000M", "remount"), 0)
+        self.assertEqual(self.mount("600M", "remount"), 0)
         harness.until(lambda: self.try_start(api), "starts are taken again")
         self.assert_serves(api)
         api.close()

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/stat.h>
+
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -252,6 +254,31 @@ TEST_F(RocksDbEventLogTest, DamagedTableIsDataLoss) {
 
 // Goal: the layout holds: tables of a partition never overlap, so compaction moves them and writes
 // nothing. Method: small buffers, data for many flushes, in all partitions at once.
+TEST_F(RocksDbEventLogTest, TellsWhatMemoryStillHas) {
+  const auto log = OpenLog();
+  CommitMaker commits(kFirst);
+  const uint64_t before = log->UnwrittenBytes();
+  constexpr uint64_t kBytes = 4 << 20;
+  ASSERT_OK(log->Append({commits.Next(1, std::string(kBytes, 'p'))}));
+  EXPECT_GE(log->UnwrittenBytes(), before + kBytes);
+  ASSERT_OK(log->Flush());
+  EXPECT_LE(log->UnwrittenBytes(), before);
+}
+
+// The disk is shared: nothing is taken long before it is needed.
+TEST_F(RocksDbEventLogTest, ANewLogTakesLittleRoom) {
+  const auto log = OpenLog();
+  CommitMaker commits(kFirst);
+  ASSERT_OK(log->Append({commits.Next(1)}));
+  uint64_t taken = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.path)) {
+    struct stat file {};
+    ASSERT_EQ(::stat(entry.path().c_str(), &file), 0);
+    taken += static_cast<uint64_t>(file.st_blocks) * 512;
+  }
+  EXPECT_LT(taken, 16u << 20);
+}
+
 TEST_F(RocksDbEventLogTest, CompactionWritesNothing) {
   options_.partition_count = 4;
   options_.write_buffer_bytes = 64 << 10;

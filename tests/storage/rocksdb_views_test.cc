@@ -57,6 +57,16 @@ TEST_F(RocksDbViewsTest, OrderlyCloseKeepsRows) {
   EXPECT_THAT(views->AppliedPosition(kFirst), IsOkAndHolds(Position(4)));
 }
 
+TEST_F(RocksDbViewsTest, TellsWhatMemoryStillHas) {
+  const auto views = OpenViews();
+  const uint64_t before = views->UnwrittenBytes();
+  constexpr uint64_t kRowBytes = 4 << 20;
+  ASSERT_OK(views->Apply(kFirst, {{Key(1), std::string(kRowBytes, 'r')}}, Position(4)));
+  EXPECT_GE(views->UnwrittenBytes(), before + kRowBytes);
+  ASSERT_OK(views->Flush());
+  EXPECT_LE(views->UnwrittenBytes(), before);
+}
+
 TEST_F(RocksDbViewsTest, MissingViewsAreNotFound) {
   options_.create_if_missing = false;
   EXPECT_THAT(RocksDbViews::Open(options_).status(), StatusIs(absl::StatusCode::kNotFound));

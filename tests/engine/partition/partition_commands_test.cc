@@ -363,5 +363,28 @@ TEST(PartitionDiskSpaceTest, FloorsRefuseStepByStep) {
   EXPECT_OK(world.Do(world.Answer()));
 }
 
+TEST(PartitionDiskSpaceTest, RoomForWhatIsInMemoryIsNotFree) {
+  PartitionWorld world({.free_bytes_soft = 1'000, .free_bytes_hard = 100});
+  world.MustDeploy(kOrder);
+  partition::Admission& admission = world.partition().admission();
+  admission.SetFreeBytes(5'000, 4'001);
+  const auto start = world.Do(world.Start("s1", "order"));
+  EXPECT_TRUE(HasReason(start.status(), ErrorReason::kDiskSpaceLow));
+  EXPECT_THAT(std::string(start.status().message()),
+              HasSubstr("5000 bytes free, of which 4001 are"));
+  admission.SetFreeBytes(5'000, 4'000);
+  EXPECT_OK(world.Do(world.Start("s1", "order")));
+  // What has begun goes on by what is free now.
+  admission.SetFreeBytes(500, 4'001);
+  EXPECT_OK(world.Do(world.Answer()));
+}
+
+TEST(PartitionDiskSpaceTest, AFloorOfNothingIsNone) {
+  PartitionWorld world({.free_bytes_soft = 0, .free_bytes_hard = 0});
+  world.MustDeploy(kOrder);
+  world.partition().admission().SetFreeBytes(0, 4'000);
+  EXPECT_OK(world.Do(world.Start("s1", "order")));
+}
+
 }  // namespace
 }  // namespace skald::testing
