@@ -118,8 +118,10 @@ def row_report(bench, row):
     if row.target:
         report["target"] = judged(report["median"], row.target, less_is_better)
     if row.limit and row.limit in bench.values:
-        limit = statistics.median(bench.values[row.limit]) / row.per
-        if plan.BY_NAME[row.limit].unit != row.unit:  # so many a second against so long each
+        limit_row = plan.BY_NAME[row.limit]
+        limit = statistics.median(bench.values[row.limit])
+        limit = limit * row.per if limit_row.is_time else limit / row.per
+        if limit_row.unit != row.unit:  # so many a second against so long each
             limit = PER_SECOND[row.unit] / limit
         ratio = report["median"] / limit
         report["limit"] = {"name": row.limit, "per": row.per, "value": limit, "ratio": ratio}
@@ -149,8 +151,9 @@ def table(facts, warned, reports):
         limit_text = ratio = ""
         if limit:
             limit_text = limit["name"]
-            if limit["per"] != 1:
-                limit_text += f" / {limit['per']:g}" if limit["per"] > 1 else f" x {1 / limit['per']:g}"
+            per = 1 / limit["per"] if plan.BY_NAME[limit["name"]].is_time else limit["per"]
+            if per != 1:
+                limit_text += f" / {per:g}" if per > 1 else f" x {1 / per:g}"
             ratio = f"{limit['ratio']:.3g}"
         sign = "<" if report["unit"] in LESS_IS_BETTER else ">"
         verdicts = [("", report.get("target")), ("ratio ", report.get("ratio_target"))]

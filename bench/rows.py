@@ -19,8 +19,12 @@ class Row:
     target: float = 0
     ratio_target: float = 0
     optional: bool = False  # its library need not be installed
-    figure: str = "per_s"  # of saga_load's report
+    figure: str = "per_s"  # of saga_load's report, or of grpc_echo's
     repetitions_max: int = 0
+
+    @property
+    def is_time(self):
+        return self.unit in ("us", "ms", "s")
 
     @property
     def is_scenario(self):
@@ -42,6 +46,8 @@ def limits():
     for under_way in (1, 16, 64):
         yield Row(f"limit/grpc_stream/{under_way}", f"echoes on streams, {under_way} under way", echo,
                   ("stream", under_way, 1), "/s")
+    yield Row("limit/grpc_stream_cpu", "CPU of both ends for an echo on a stream, 64 under way", echo,
+              ("stream", 64, 1), "us", figure="cpu_us")
     yield Row("limit/grpc_frames", "items echoed in frames of 64, 4 streams", echo, ("stream", 4, 64), "/s")
 
 
@@ -151,6 +157,9 @@ def scenarios():
         circumstances = f"at 64 in flight, {partitions} partitions on {threads} threads"
         yield Row(f"cost/cpu/{what}", f"the server's CPU a saga of 3 tasks, {circumstances}", "cost",
                   f"{what}/cpu", "us")
+        if (partitions, threads) == COSTS[0]:
+            yield Row("cost/with_worker", f"CPU of server, client and worker a saga of 3 tasks, {circumstances}",
+                      "cost", "with_worker", "us", "limit/grpc_stream_cpu", 4, ratio_target=2)
         yield Row(f"cost/memory/{what}", f"resident after 7 s of that, {circumstances}", "cost",
                   f"{what}/memory", "MiB", target=200 if partitions == 16 else 0)
     for times in OVERLOADS:

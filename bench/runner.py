@@ -87,7 +87,8 @@ class Bench:
             mode, under_way, batch = row.what
             found = [result for repetition in repetitions for result in repetition["results"]
                      if (result["mode"], result["under_way"], result["batch"]) == (mode, under_way, batch)]
-            self.keep(row, [result["items_per_second"] for result in found], found)
+            figure = "items_per_second" if row.unit == "/s" else row.figure
+            self.keep(row, [result[figure] for result in found], found)
 
     def run_load(self, rows):
         """Each repetition has a server of its own on an empty store. Rows of the same load share runs."""
