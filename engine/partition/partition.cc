@@ -105,7 +105,7 @@ void Partition::Receive(Message message) { begun_.requests.push_back(std::move(m
 // ---- A turn ----
 
 void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) {
-  if (!broken_.ok()) return;
+  if (!broken_.ok()) return RefuseRequests();
   now_ = std::max(now_, now);
   staged_ = &staged;
   staged_bytes_ = 0;
@@ -436,6 +436,7 @@ void Partition::ExpireWaiters() {
 
 Timestamp Partition::NextDue() const {
   if (HasWork()) return now_;
+  if (!broken_.ok()) return kNever;
   Timestamp due = kNever;
   if (!closing_) due = std::min(waiters_.next_deadline(), fold_->mailbox().NextDue());
   if (!closing_ && admission_.disk_space() != DiskSpace::kOut) due = std::min(due, timers_->next());
@@ -513,7 +514,10 @@ absl::Status Partition::OnDurable(Position position, Timestamp now) {
   return broken_;
 }
 
-void Partition::Capture(Captured taken) { captures_.push_back(std::move(taken)); }
+void Partition::Capture(Captured taken) {
+  if (!broken_.ok()) return std::move(taken)(nullptr, gate_.durable());
+  captures_.push_back(std::move(taken));
+}
 
 bool Partition::IsWrittenOut() const {
   return applied_ == staged_position() && !fold_->sealed() && gate_.waiting() == 0;

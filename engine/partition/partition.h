@@ -170,7 +170,7 @@ class Partition {
   Timestamp last_time() const { return fold_->last_time(); }
 
   // Seals at the next chance, and calls `taken` with a snapshot of views that stand exactly at
-  // the sealed position, before anything later is written there.
+  // the sealed position, before anything later is written there; with null when that does not come.
   using Captured = absl::AnyInvocable<void(std::unique_ptr<storage::ViewSnapshot>, Position)>;
   void Capture(Captured taken);
   // True when views have everything that was decided.
@@ -182,7 +182,11 @@ class Partition {
   Admission& admission() { return admission_; }
   PartitionId id() const { return options_.partition; }
   PartitionStats stats() const;
-  // Views could not be read or written: the partition must not go on. The driver stops the process.
+  // The engine must not go on: answers everything that waits, and what still comes, with
+  // UNAVAILABLE, because nobody knows whether it happened. `failure` says what broke.
+  void GiveUp(const absl::Status& failure);
+  // Views could not be read or written, or it was given up: the partition must not go on. The
+  // driver stops the process, or gives up all partitions.
   const absl::Status& broken() const { return broken_; }
 
  private:
@@ -299,6 +303,8 @@ class Partition {
   Position staged_position() const { return fold_->last_position(); }
   uint64_t Random() const;
   void Break(const absl::Status& status);
+  // Of a broken partition: answers all that came.
+  void RefuseRequests();
 
   // Constant after construction.
   const PartitionOptions options_;

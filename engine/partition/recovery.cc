@@ -117,27 +117,35 @@ void Partition::Close(const absl::Status& why) {
   for (auto& [key, waiter] : waiters_.TakeAll()) std::move(waiter.done)(why);
 }
 
-Partition::~Partition() {
-  const absl::Status closed = PartitionNotServingError(options_.partition, "it was closed");
-  gate_.Discard(closed, gate_.durable());
-  Close(closed);
-  const auto tell = [&](auto& request) {
-    if (request.done) std::move(request.done)(closed);
-  };
-  const auto tell_any = [&](Request& request) {
-    std::visit(Overloaded{
-                   [&](CommandRequest& command) { tell(command); },
-                   [&](GetRequest& get) { tell(get); },
-                   [&](WaitRequest& wait) { tell(wait.waiter); },
-                   [&](HistoryRequest& history) { tell(history); },
-                   [&](DeployRequest& deploy) { tell(deploy); },
-                   [&](StoreChangeRequest& change) { tell(change); },
-                   [](Message&) {},
-               },
-               request);
-  };
-  for (Request& request : inbox_.requests) tell_any(request);
-  for (Request& request : begun_.requests) tell_any(request);
+void Partition::GiveUp(const absl::Status& failure) {
+  Break(failure);
+  const absl::Status why = PartitionNotServingError(options_.partition, broken_.message());
+  gate_.Discard(why, gate_.durable());
+  Close(why);
+  RefuseRequests();
 }
+
+void Partition::RefuseRequests() {
+  const absl::Status why = PartitionNotServingError(options_.partition, broken_.message());
+  const auto tell = [&](auto& request) {
+    if (request.done) std::move(request.done)(why);
+  };
+  for (Lane* const lane : {&inbox_, &begun_}) {
+    for (Request& request : std::exchange(lane->requests, {})) {
+      std::visit(Overloaded{
+                     [&](CommandRequest& command) { tell(command); },
+                     [&](GetRequest& get) { tell(get); },
+                     [&](WaitRequest& wait) { tell(wait.waiter); },
+                     [&](HistoryRequest& history) { tell(history); },
+                     [&](DeployRequest& deploy) { tell(deploy); },
+                     [&](StoreChangeRequest& change) { tell(change); },
+                     [](Message&) {},
+                 },
+                 request);
+    }
+  }
+}
+
+Partition::~Partition() { GiveUp(absl::CancelledError("it was closed")); }
 
 }  // namespace skald::partition

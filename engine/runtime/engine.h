@@ -283,8 +283,9 @@ class Engine {
   virtual absl::Status Shutdown() = 0;
 };
 
-// Called by the engine when the log cannot be written any more; the default prints the status and
-// ends the process at once without an orderly close.
+// Called by the engine, once, when the log or what stands in views cannot be written any more; the
+// default prints the status and ends the process at once without an orderly close. After one that
+// returns, all that waits for an answer, and all that still comes, gets UNAVAILABLE.
 using FatalHandler = std::function<void(const absl::Status&)>;
 
 }  // namespace skald::runtime

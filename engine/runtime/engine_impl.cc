@@ -465,6 +465,11 @@ void EngineImpl::OnFatal(const absl::Status& status) {
     changed_.NotifyAll();
   }
   fatal_(status);
+  // The process goes on, so whoever waits for an answer gets one: the log may never say what
+  // happened.
+  for (const auto& partition : partitions_) {
+    ThreadOf(partition->id()).Post([&each = *partition, status] { each.GiveUp(status); });
+  }
 }
 
 // ---- partition::Outlet ----

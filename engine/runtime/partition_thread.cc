@@ -105,7 +105,6 @@ void PartitionThread::Run() {
   while (Take(due)) {
     HandOver();
     EndTurn();
-    if (broken_) continue;
     const Timestamp now = options_.clock->Now();
     TellWriteTime(now);
     PollAll(now);
@@ -134,12 +133,11 @@ void PartitionThread::Sleep(Timestamp due) {
     asleep_ = true;
     const bool woken = wake_.WaitFor(mu_, std::chrono::microseconds(time));
     asleep_ = false;
-    if (!woken && !broken_) return;
+    if (!woken) return;
   }
 }
 
 Micros PartitionThread::TimeUntil(Timestamp due) const {
-  if (broken_) return kSleepMax;
   const Timestamp now = options_.clock->Now();
   return std::min(due.value() - std::min(due, now).value(), kSleepMax);
 }
@@ -206,7 +204,8 @@ bool PartitionThread::HasMore() {
 }
 
 void PartitionThread::Append() {
-  if (staged_.empty() || broken_) return;
+  if (broken_) staged_.clear();
+  if (staged_.empty()) return;
   // With more to decide, deciding it while another thread syncs this is better than to wait.
   if (!HasMore() && options_.writer->TryAppendInline(staged_)) {
     staged_.clear();

@@ -116,6 +116,57 @@ TEST(PartitionRecoveryTest, WhatALostLogStillHasIsTold) {
   EXPECT_EQ(world.outlet().ready.count("s1/2/1"), 1u);
 }
 
+// Goal: a partition that may not go on leaves nobody waiting, as who waits may be what must end
+// before the partition can. Method: one request at each place: before it is taken, at the gate,
+// for the saga's end, and after.
+TEST(PartitionGiveUpTest, EveryoneIsAnsweredAndNothingMoreIsDecided) {
+  PartitionWorld world;
+  world.MustDeploy(kOrder);
+  ASSERT_OK(world.Do(world.Start("s1", "order")));
+  const auto ends = world.Wait("s1");
+  world.Settle();
+  const auto gated = world.Submit(world.Start("s2", "order"));
+  std::optional<absl::StatusOr<partition::History>> history;
+  const auto find = [&] {
+    history.reset();
+    world.partition().FindHistory(
+        {"test", "s2"}, Revision(0), {},
+        [&](absl::StatusOr<partition::History> found) { history = std::move(found); });
+  };
+  find();
+  world.Poll();
+  ASSERT_FALSE(gated->has_value());
+  ASSERT_FALSE(history.has_value()) << "it is gone if the start is";
+  const auto came = world.Get("s1");
+  const auto is_refused = [](const auto& answer) {
+    return answer.has_value() && HasReason(answer->status(), ErrorReason::kPartitionNotServing);
+  };
+  world.partition().GiveUp(absl::InternalError("the disk has gone"));
+  EXPECT_TRUE(is_refused(*ends));
+  EXPECT_TRUE(is_refused(*gated));
+  EXPECT_TRUE(is_refused(history));
+  EXPECT_TRUE(is_refused(*came));
+  EXPECT_THAT((*came)->status().message(), ::testing::HasSubstr("the disk has gone"));
+
+  const size_t staged = world.staged();
+  const auto late = world.Submit(world.Start("s3", "order"));
+  const auto late_wait = world.Wait("s1");
+  find();
+  bool captured = false;
+  world.partition().Capture([&](std::unique_ptr<storage::ViewSnapshot> snapshot, Position) {
+    EXPECT_EQ(snapshot, nullptr);
+    captured = true;
+  });
+  EXPECT_TRUE(captured);
+  EXPECT_LE(world.partition().NextDue(), world.clock().Now());
+  world.Poll();
+  EXPECT_TRUE(is_refused(*late));
+  EXPECT_TRUE(is_refused(*late_wait));
+  EXPECT_TRUE(is_refused(history));
+  EXPECT_EQ(world.staged(), staged);
+  EXPECT_EQ(world.partition().NextDue(), kNever) << "nothing starts by itself any more";
+}
+
 TEST(PartitionSealTest, PartitionsWriteTheirRowsOneAfterAnother) {
   constexpr uint32_t kPartitions = 5;
   PartitionWorld world({.partitions = kPartitions});
