@@ -114,11 +114,12 @@ class Scenarios:
     # ---- Overload ----
 
     def overload(self, repetitions):
-        """Offered once to ten times what a closed loop of 256 reaches; the goodput as a part of that."""
+        """Offered once to ten times what a closed loop of 256 reached just before, as the machine's speed
+        swings; the goodput as a part of that."""
         for _ in range(repetitions):
-            with self.server() as server:
-                peak = self.load(server, "--shape", "tasks3", "--in-flight", 256)["per_s"]
             for times in OVERLOADS:
+                with self.server() as server:
+                    peak = self.load(server, "--shape", "tasks3", "--in-flight", 256)["per_s"]
                 with self.server() as server:
                     report = self.load(server, "--shape", "tasks3", "--rate", max(1, round(times * peak)),
                                        "--streams", 16, "--tick", "10ms", seconds=8, warmup=4)
