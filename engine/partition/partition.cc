@@ -107,6 +107,7 @@ void Partition::Receive(Message message) { begun_.requests.push_back(std::move(m
 void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) {
   if (!broken_.ok()) return RefuseRequests();
   now_ = std::max(now_, now);
+  earliest_ = watermark_.BeginTurn(std::max(now_, fold_->last_time()));
   staged_ = &staged;
   staged_bytes_ = 0;
   const uint64_t commands = commands_;
@@ -126,6 +127,7 @@ void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) 
                        now_);
   Maintain();
   staged_ = nullptr;
+  watermark_.EndTurn(staged_position(), fold_->last_time());
   // What the last one replaced may be large.
   if (commands_ != commands) decision_ = {};
 }
@@ -152,12 +154,7 @@ bool Partition::IsStart(const Request& request) {
 }
 
 Timestamp Partition::CommitTime(Timestamp not_before) const {
-  return std::max({now_, fold_->last_time(), not_before, floor_});
-}
-
-Position Partition::RaiseFloor(Timestamp floor) {
-  floor_ = std::max(floor_, After(floor, 1));
-  return staged_position();
+  return std::max({earliest_, fold_->last_time(), not_before});
 }
 
 // By place, so that a decision that is lost with the log and taken again draws the same.
@@ -505,6 +502,7 @@ void Partition::WriteSealed() {
 }
 
 absl::Status Partition::OnDurable(Position position, Timestamp now) {
+  watermark_.Durable(position);
   // News of the writer may come after that of a later batch, which this thread wrote itself.
   if (position < gate_.durable()) return broken_;
   gate_.Open(position);

@@ -13,7 +13,7 @@
 // It runs ahead of the log, but whatever it says leaves through the gate. It reads the log itself
 // only to recover and to send an unacknowledged message again.
 //
-// Thread rule: one thread at a time; admission() from any.
+// Thread rule: one thread at a time; admission() and watermark() from any, as they say.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +43,7 @@
 #include "engine/saga/decide.h"
 #include "storage/event_log.h"
 #include "storage/views.h"
+#include "storage/watermark.h"
 
 namespace skald::partition {
 
@@ -164,11 +165,6 @@ class Partition {
   // UNAVAILABLE, because nobody knows whether it happened. Requests in the inbox are kept.
   absl::Status OnLost(Timestamp now);
 
-  // All commits from now on are later than `floor`. Returns the last position that was decided.
-  // Commits so far may be later too, when the clock went back: last_time() tells.
-  Position RaiseFloor(Timestamp floor);
-  Timestamp last_time() const { return fold_->last_time(); }
-
   // Seals at the next chance, and calls `taken` with a snapshot of views that stand exactly at
   // the sealed position, before anything later is written there; with null when that does not come.
   using Captured = absl::AnyInvocable<void(std::unique_ptr<storage::ViewSnapshot>, Position)>;
@@ -180,6 +176,9 @@ class Partition {
   void Close(const absl::Status& why);
 
   Admission& admission() { return admission_; }
+  // Up to when its commits are final. OnDurable tells it; who hears from the log earlier may tell
+  // it before.
+  storage::Watermark& watermark() { return watermark_; }
   PartitionId id() const { return options_.partition; }
   PartitionStats stats() const;
   // The engine must not go on: answers everything that waits, and what still comes, with
@@ -310,7 +309,8 @@ class Partition {
   const PartitionOptions options_;
   const PartitionEnvironment environment_;
 
-  Admission admission_;  // any thread
+  Admission admission_;           // any thread
+  storage::Watermark watermark_;  // any thread
 
   // What follows from the log.
   std::unique_ptr<Fold> fold_;
@@ -331,10 +331,9 @@ class Partition {
   std::vector<Captured> captures_;         // to be served by the next seal
   std::vector<Captured> sealed_captures_;  // to be served when the sealed rows are written
 
-  Timestamp floor_;  // no commit is as early
-
   // Of this turn.
   Timestamp now_;
+  Timestamp earliest_;  // that a commit may be
   std::vector<storage::StagedCommit>* staged_ = nullptr;
   size_t staged_bytes_ = 0;
 

@@ -35,6 +35,7 @@ absl::Status Partition::Recover(Timestamp now) {
   SKALD_RETURN_IF_ERROR(fold_->Load(environment_.log));
   SKALD_RETURN_IF_ERROR(ReplayTail());
   SKALD_RETURN_IF_ERROR(SetLastTime());
+  watermark_.Restart(last, fold_->last_time());
   gate_.Discard(absl::OkStatus(), last);
   for (const DefinitionPtr& definition : fold_->definitions().All()) {
     environment_.outlet.Deployed(options_.partition, definition);

@@ -67,7 +67,7 @@ void Projector::Stop() {
   {
     MutexLock lock(mu_);
     stopping_ = true;
-    changed_.NotifyAll();
+    NotifyAll();
   }
   if (rounds_.joinable()) rounds_.join();
   if (builder_.joinable()) builder_.join();
@@ -75,9 +75,15 @@ void Projector::Stop() {
 
 void Projector::OnLogGrown() {
   has_grown_ = true;
-  if (!is_urgent_.load(std::memory_order_relaxed)) return;
+  if (!awaits_growth_.exchange(false)) return;
   MutexLock lock(mu_);
+  round_wanted_.NotifyOne();
+}
+
+void Projector::NotifyAll() {
   changed_.NotifyAll();
+  round_wanted_.NotifyOne();
+  build_wanted_.NotifyOne();
 }
 
 void Projector::Fail(const absl::Status& status) {
@@ -88,7 +94,7 @@ void Projector::Fail(const absl::Status& status) {
     if (broken_ || stopping_) return;
     broken_ = true;
     if (is_of_log) damage_ = status;
-    changed_.NotifyAll();
+    NotifyAll();
   }
   // Sagas that need nothing of the damaged place go on.
   if (!is_of_log) return parts_.on_fatal(status);
@@ -115,7 +121,6 @@ absl::Status Projector::RunRound() {
 bool Projector::WaitForWork() {
   MutexLock lock(mu_);
   while (!stopping_) {
-    is_urgent_ = waiting_ > 0 || watchers_ > 0;
     if (swapping_ != nullptr || has_gone_) return true;
     const Micros pace =
         RoundPace(options_.pace, {.waiting = waiting_, .watchers = watchers_}, round_took_);
@@ -123,10 +128,13 @@ bool Projector::WaitForWork() {
     const Timestamp due = After(last_round_, pace);
     // Watchers mark their progress also when the last change was none of theirs.
     if (watchers_ > 0 && now >= After(told_, kTellInterval)) TellListeners(now);
-    const bool has_work = has_grown_ || waiting_ > 0;
-    if (has_work && now >= due) return true;
-    const Micros wait = has_work ? due.value() - now.value() : pace;
-    changed_.WaitFor(mu_, std::chrono::microseconds(std::clamp<Micros>(wait, 50, kTellInterval)));
+    const bool is_due = now >= due;
+    // Said before it looks: growth is seen here, or sees this.
+    awaits_growth_ = is_due && watchers_ > 0;
+    if (is_due && (has_grown_ || waiting_ > 0)) return true;
+    const Micros wait = is_due ? pace : due.value() - now.value();
+    round_wanted_.WaitFor(mu_,
+                          std::chrono::microseconds(std::clamp<Micros>(wait, 50, kTellInterval)));
   }
   return false;
 }
@@ -134,47 +142,45 @@ bool Projector::WaitForWork() {
 absl::Status Projector::TakeRound() {
   has_grown_ = false;
   last_round_ = parts_.clock.Now();
-  const Timestamp until = std::max({last_round_, latest_, pass_->cut().time});
-  SKALD_ASSIGN_OR_RETURN(const Floor floor, parts_.raise_floor(until));
-  latest_ = std::max(latest_, floor.latest);
-  // Commits above the floor are for the next round.
-  if (floor.latest > until) has_grown_ = true;
-  SKALD_RETURN_IF_ERROR(WaitDurable(floor.staged));
+  const Timestamp until = RaiseWatermarks();
+  const std::vector<Position> durable = DurablePositions();
   bool with_deltas = false;
   {
     MutexLock lock(mu_);
     with_deltas = watchers_ > 0 || last_round_ < watched_until_;
   }
-  const RoundBounds bounds{.through = floor.staged,
-                           .until = until,
-                           .time = until,
-                           .events_max = options_.round_events_max};
+  const RoundBounds bounds{
+      .through = durable, .until = until, .time = until, .events_max = options_.round_events_max};
   while (true) {
     const Cut before = pass_->cut();
     SKALD_ASSIGN_OR_RETURN(RoundResult result, pass_->Round(bounds, with_deltas));
     const bool is_complete = result.is_complete;
     Publish(std::move(result), before);
+    // What is durable and not final is for a later round.
+    if (!is_complete || pass_->cut().positions != durable) has_grown_ = true;
     if (is_complete) return absl::OkStatus();
-    has_grown_ = true;
     if (parts_.clock.Now() > After(last_round_, kCatchUpMax)) return absl::OkStatus();
   }
 }
 
-absl::Status Projector::WaitDurable(absl::Span<const Position> staged) {
-  const auto is_durable = [&] {
-    for (uint32_t id = 0; id < staged.size(); ++id) {
-      if (parts_.log.LastPosition(PartitionId(id)) < staged[id]) return false;
-    }
-    return true;
-  };
-  if (is_durable()) return absl::OkStatus();
-  MutexLock lock(mu_);
-  is_urgent_ = true;
-  while (!is_durable()) {
-    if (stopping_) return absl::UnavailableError("the projector stops");
-    changed_.WaitFor(mu_, std::chrono::milliseconds(1));
+// Returns up to when the commits of all partitions are final.
+Timestamp Projector::RaiseWatermarks() {
+  const Timestamp floor = std::max({last_round_, latest_, pass_->cut().time});
+  Timestamp final = floor;
+  for (storage::Watermark* const watermark : parts_.watermarks) {
+    const storage::Watermark::Reading reading = watermark->Raise(floor);
+    final = std::min(final, reading.through);
+    latest_ = std::max(latest_, reading.latest);
   }
-  return absl::OkStatus();
+  return final;
+}
+
+std::vector<Position> Projector::DurablePositions() const {
+  std::vector<Position> positions;
+  for (uint32_t id = 0; id < partition_count_; ++id) {
+    positions.push_back(parts_.log.LastPosition(PartitionId(id)));
+  }
+  return positions;
 }
 
 void Projector::Publish(RoundResult result, const Cut& before) {
@@ -254,10 +260,7 @@ absl::StatusOr<std::vector<Position>> Projector::WantedPositions(
     wanted[partition.value()] = std::max(wanted[partition.value()], position);
   }
   if (!named.empty() || options.allow_stale) return wanted;
-  for (uint32_t id = 0; id < partition_count_; ++id) {
-    wanted[id] = parts_.log.LastPosition(PartitionId(id));
-  }
-  return wanted;
+  return DurablePositions();
 }
 
 absl::Status Projector::WaitFor(absl::string_view model, const OpenOptions& options) {
@@ -296,7 +299,7 @@ absl::Status Projector::WaitFor(absl::string_view model, const OpenOptions& opti
     // A round helps, unless it is a rebuild that is waited for.
     if (!has_rows) {
       ++waiting_;
-      changed_.NotifyAll();
+      round_wanted_.NotifyOne();
     }
     const Micros wait = std::min(options.wait_until.value() - now.value(), kLookInterval);
     changed_.WaitFor(mu_, std::chrono::microseconds(std::max<Micros>(wait, 1)));
@@ -417,7 +420,7 @@ absl::StatusOr<std::vector<Poison>> Projector::ParkedEvents(absl::string_view mo
 void Projector::AddWatcher() {
   MutexLock lock(mu_);
   ++watchers_;
-  changed_.NotifyAll();
+  round_wanted_.NotifyOne();
 }
 
 void Projector::RemoveWatcher() {

@@ -1,10 +1,10 @@
 // Keeps the read models of a store: folds what becomes durable into them, a moment behind the log,
 // and lets others read them.
 //
-// It goes round by round. A round first asks every partition to give its later commits later times
-// (Floor), so that what is durable by then is final in merged order, then folds that, and writes rows
-// and checkpoints in one step. While nobody waits for rows, rounds come every 100 ms, so that sagas that begin
-// and end meanwhile cost one row; a reader who wants them fresh has a round begin at once.
+// It goes round by round. A round folds what is final in merged order, that is up to the least of
+// the partitions' watermarks, and writes rows and checkpoints in one step. It waits for nobody.
+// While nobody waits for rows, rounds come every 100 ms, so that sagas that begin and end meanwhile
+// cost one row; a reader who wants them fresh has a round begin at once.
 //
 //   SKALD_ASSIGN_OR_RETURN(auto projector, Projector::Open(options, parts, models));
 //   projector->Start();
@@ -43,6 +43,7 @@
 #include "engine/projection/reader.h"
 #include "storage/event_log.h"
 #include "storage/views.h"
+#include "storage/watermark.h"
 
 namespace skald::projection {
 
@@ -63,15 +64,6 @@ struct ProjectorOptions {
   size_t recent_bytes_max = 16 << 20;
 };
 
-// What a floor under the times of later commits leaves below it.
-struct Floor {
-  // By partition: the last position that was decided when the floor was raised. Whatever is decided
-  // later is later than the floor.
-  std::vector<Position> staged;
-  // The latest commit there is; may be above the floor when clocks went back.
-  Timestamp latest;
-};
-
 // A model whose rows are not kept but computed when they are read (ModelKind::kLive, kOfSaga).
 struct ComputedModel {
   ModelSchema schema;
@@ -84,8 +76,8 @@ struct ProjectorParts {
   storage::Views& views;
   const Clock& clock;
   CommitFinder find_commits;
-  // Makes all later commits later than `floor`. Blocks. UNAVAILABLE: the engine stops.
-  std::function<absl::StatusOr<Floor>(Timestamp floor)> raise_floor;
+  // By partition.
+  std::vector<storage::Watermark*> watermarks;
   // Rows cannot be read or written: the process must not go on. Called at most once. Not for damage
   // to the log: then models stand still, and who wants rows past that gets LOG_CORRUPT.
   std::function<void(const absl::Status&)> on_fatal;
@@ -94,19 +86,18 @@ struct ProjectorParts {
 
 class Projector final : public ModelKeeper {
  public:
-  // Reads how far models have come. `models` are those to keep from now on; those that are not among
-  // them any more are dropped.
+  // Reads how far models have come. `models` are those to keep from now on; those that are not
+  // among them any more are dropped. From here on partitions decide nothing that would be as early
+  // as what is folded, whatever the clock says after a restart.
   static absl::StatusOr<std::unique_ptr<Projector>> Open(
       const ProjectorOptions& options, ProjectorParts parts,
       std::vector<std::shared_ptr<const Model>> models);
   ~Projector() override;
 
-  // What is folded lies below it: no commit from now on may be as early.
-  Timestamp floor() const { return floor_at_open_; }
   void Start();
   void Stop();
   // What the rounds' thread does again and again; for who has no threads, instead of Start.
-  // UNAVAILABLE, DATA_LOSS, or what raise_floor returns, before which nothing was folded.
+  // UNAVAILABLE, DATA_LOSS.
   absl::Status RunRound();
 
   // The log is durable further.
@@ -165,8 +156,10 @@ class Projector final : public ModelKeeper {
   // The live rounds, on their thread (projector.cc).
   void RunRounds();
   bool WaitForWork();
+  void NotifyAll() SKALD_REQUIRES(mu_);
   absl::Status TakeRound();
-  absl::Status WaitDurable(absl::Span<const Position> staged);
+  Timestamp RaiseWatermarks();
+  std::vector<Position> DurablePositions() const;
   void Publish(RoundResult result, const Cut& before);
   void TellListeners(Timestamp now) SKALD_REQUIRES(mu_);
   void RemoveGone();
@@ -230,13 +223,16 @@ class Projector final : public ModelKeeper {
   const ProjectorOptions options_;
   const ProjectorParts parts_;
   const uint32_t partition_count_;
-  Timestamp floor_at_open_;
+  Timestamp floor_at_open_;  // what is folded lies below it
 
   std::atomic<bool> has_grown_ = true;
-  std::atomic<bool> is_urgent_ = false;  // someone waits or watches
+  // The rounds' thread sleeps until there is more, for watchers.
+  std::atomic<bool> awaits_growth_ = false;
 
   mutable Mutex mu_;
-  mutable CondVar changed_;
+  mutable CondVar changed_;  // what anyone may wait for, but for these two:
+  CondVar round_wanted_;     // the rounds' thread
+  CondVar build_wanted_;     // the builder's, when it has nothing to do
   bool stopping_ SKALD_GUARDED_BY(mu_) = false;
   bool broken_ SKALD_GUARDED_BY(mu_) = false;
   absl::Status damage_ SKALD_GUARDED_BY(mu_);  // of the log

@@ -97,7 +97,7 @@ absl::Status Projector::CancelRebuild(absl::string_view model) {
   MutexLock lock(mu_);
   SKALD_ASSIGN_OR_RETURN(Build* const build, FindBuild(model));
   build->is_cancelled = true;
-  changed_.NotifyAll();
+  NotifyAll();
   return absl::OkStatus();
 }
 
@@ -105,7 +105,7 @@ absl::Status Projector::PauseRebuild(absl::string_view model, bool is_paused) {
   MutexLock lock(mu_);
   SKALD_ASSIGN_OR_RETURN(Build* const build, FindBuild(model));
   build->is_paused = is_paused;
-  changed_.NotifyAll();
+  NotifyAll();
   return absl::OkStatus();
 }
 
@@ -118,12 +118,12 @@ absl::Status Projector::DropPrevious(absl::string_view model) {
     if (entry.build != nullptr) entry.build->is_cancelled = true;
     entry.is_gone = true;
     has_gone_ = true;
-    changed_.NotifyAll();
+    NotifyAll();
     return parts_.views.ApplyRows({{RegistryKey(model), std::nullopt}});
   }
   if (entry.previous == 0) return absl::OkStatus();
   garbage_.push_back(std::exchange(entry.previous, 0));
-  changed_.NotifyAll();
+  NotifyAll();
   return parts_.views.ApplyRows({RegistryRow(entry)});
 }
 
@@ -137,7 +137,7 @@ void Projector::RunBuilds() {
       MutexLock lock(mu_);
       while (!stopping_ && builds_.empty() && garbage_.empty() && to_check.empty()) {
         to_check = NextToCheck();
-        if (to_check.empty()) changed_.WaitFor(mu_, std::chrono::microseconds(kSecond));
+        if (to_check.empty()) build_wanted_.WaitFor(mu_, std::chrono::microseconds(kSecond));
       }
       if (stopping_) return;
       if (!builds_.empty()) build = builds_.front();
@@ -176,7 +176,7 @@ absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
   while (!stopping_ && !build.is_cancelled && (build.is_paused || is_throttled() || is_early())) {
     const bool wants_round = is_early();
     waiting_ += wants_round ? 1 : 0;
-    changed_.NotifyAll();
+    round_wanted_.NotifyOne();
     changed_.WaitFor(mu_, std::chrono::microseconds(kLookInterval));
     waiting_ -= wants_round ? 1 : 0;
   }
@@ -209,7 +209,7 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
     if (left <= hand_over && !build->options.as_of) {
       MutexLock lock(mu_);
       swapping_ = build;
-      changed_.NotifyAll();
+      NotifyAll();
       while (!stopping_ && !build->result && damage_.ok()) changed_.Wait(mu_);
       if (build->result) return absl::OkStatus();
       return damage_.ok() ? ServerStoppingError() : damage_;
@@ -283,7 +283,7 @@ absl::Status Projector::SetEnded(const std::shared_ptr<Build>& build,
     }
   }
   build->result = std::move(result);
-  changed_.NotifyAll();
+  NotifyAll();
   return written;
 }
 

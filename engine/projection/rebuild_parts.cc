@@ -35,7 +35,7 @@ absl::Status Projector::FoldInParts(Build& build) {
     MutexLock lock(mu_);
     build.part_broken.Update(status);
     // Those that wait give up.
-    if (!status.ok()) changed_.NotifyAll();
+    if (!status.ok()) NotifyAll();
   };
   std::vector<std::thread> others;
   for (uint32_t part = 1; part < parts; ++part) {

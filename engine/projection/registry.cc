@@ -48,6 +48,9 @@ absl::StatusOr<std::unique_ptr<Projector>> Projector::Open(
     std::vector<std::shared_ptr<const Model>> models) {
   std::unique_ptr<Projector> projector(new Projector(options, std::move(parts)));
   SKALD_RETURN_IF_ERROR(projector->Load(std::move(models)));
+  for (storage::Watermark* const watermark : projector->parts_.watermarks) {
+    watermark->Raise(projector->floor_at_open_);
+  }
   return projector;
 }
 
@@ -282,7 +285,7 @@ void Projector::StartBuild(Entry& entry, Checkpoint from, const RebuildOptions& 
   build.pass = NewPass(from.cut);
   build.pass->Add(NewFolding(entry.wanted, build.generation, std::move(from)));
   builds_.push_back(entry.build);
-  changed_.NotifyAll();
+  NotifyAll();
 }
 
 void Projector::SetModels(std::vector<std::shared_ptr<const Model>> models) {
@@ -330,7 +333,7 @@ void Projector::SetModels(std::vector<std::shared_ptr<const Model>> models) {
     }
     // Under the lock, so that the registry's rows change in the order of what they say.
     if (!changes.empty()) status = parts_.views.ApplyRows(changes);
-    changed_.NotifyAll();
+    NotifyAll();
   }
   if (!status.ok()) Fail(status);
 }
@@ -360,7 +363,7 @@ void Projector::RemoveGone() {
     }
     entry = entries_.erase(entry);
   }
-  changed_.NotifyAll();
+  NotifyAll();
 }
 
 }  // namespace skald::projection

@@ -407,6 +407,11 @@ void EngineImpl::FinishDeploy(DeployReply reply, const definition::Program& prog
 // ---- The log's news ----
 
 void EngineImpl::OnLogDurable(absl::Span<const std::pair<PartitionId, Position>> positions) {
+  // A round of the models that begins now is to find it final, though its thread knows nothing of
+  // it yet.
+  for (const auto& [partition, position] : positions) {
+    partitions_[partition.value()]->watermark().Durable(position);
+  }
   for (size_t thread = 0; thread < threads_.size(); ++thread) {
     std::vector<std::pair<partition::Partition*, Position>> news;
     for (const auto& [partition, position] : positions) {

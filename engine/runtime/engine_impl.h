@@ -163,9 +163,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   absl::Status VisitCommits(const SagaKey& key, Revision from, const partition::History& history,
                             const std::function<bool(const RecordedEvent&)>& visitor);
 
-  // The projector's view of the partitions (engine_models.cc).
-  absl::StatusOr<projection::Floor> RaiseFloor(Timestamp floor);
-  // Those that come with the engine, and those that are declared now.
+  // Models that come with the engine, and those that are declared now (engine_models.cc).
   std::vector<std::shared_ptr<const projection::Model>> WantedModels() const;
 
   absl::Status VerifyModels(const std::function<bool(const VerifyReport&)>& progress,

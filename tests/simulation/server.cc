@@ -72,11 +72,11 @@ absl::Status Server::Start() {
   for (const Slot& slot : slots_) {
     SKALD_RETURN_IF_ERROR(slot.partition->Recover(scheduler_.now()));
   }
-  models_ = std::make_unique<SimulatedModels>(
-      disk_, programs_, chronicle_, scheduler_, trace_,
-      [this](Timestamp floor) { return RaiseFloor(floor); });
+  std::vector<storage::Watermark*> watermarks;
+  for (const Slot& slot : slots_) watermarks.push_back(&slot.partition->watermark());
+  models_ = std::make_unique<SimulatedModels>(disk_, programs_, chronicle_, scheduler_, trace_,
+                                              std::move(watermarks));
   SKALD_RETURN_IF_ERROR(models_->Open());
-  RaiseFloor(models_->floor());
   serving_ = true;
   SampleFreeBytes();
   for (uint32_t id = 0; id < options_.partitions; ++id) Wake(PartitionId(id), scheduler_.now());
@@ -326,22 +326,13 @@ void Server::Tick() {
   In(wait, [this] { Tick(); });
 }
 
-projection::Floor Server::RaiseFloor(Timestamp floor) {
-  projection::Floor raised;
-  for (const Slot& slot : slots_) {
-    raised.staged.push_back(slot.partition->RaiseFloor(floor));
-    raised.latest = std::max(raised.latest, slot.partition->last_time());
-  }
-  return raised;
-}
-
 void Server::FoldModels() {
   if (!fatal_.ok() || closing_) return;
-  const absl::StatusOr<bool> folded = models_->Round();
+  const absl::Status folded = models_->Round();
   // Over damage to the log models stand still.
-  if (disk_.is_damaged() && HasReason(folded.status(), ErrorReason::kLogCorrupt)) return;
-  if (!folded.ok()) return Break(folded.status());
-  In(*folded ? kRoundInterval : kMillisecond, [this] { FoldModels(); });
+  if (disk_.is_damaged() && HasReason(folded, ErrorReason::kLogCorrupt)) return;
+  if (!folded.ok()) return Break(folded);
+  In(kRoundInterval, [this] { FoldModels(); });
 }
 
 void Server::Close(std::function<void()> closed) {

@@ -114,7 +114,6 @@ class Server : private partition::Outlet {
   void Tell(PartitionId partition, Position position);
   void TellEarly(PartitionId partition, Position position);
   void Tick();
-  projection::Floor RaiseFloor(Timestamp floor);
   void FoldModels();
   void Break(const absl::Status& status);
   bool IsWrittenOut() const;

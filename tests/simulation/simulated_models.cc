@@ -1,5 +1,6 @@
 #include "tests/simulation/simulated_models.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -46,12 +47,12 @@ std::string Difference(const Rows& kept, const Rows& folded) {
 
 SimulatedModels::SimulatedModels(SimulatedDisk& disk, runtime::ProgramCache& programs,
                                  Chronicle& chronicle, Scheduler& scheduler, Trace& trace,
-                                 RaiseFloor raise_floor)
+                                 std::vector<storage::Watermark*> watermarks)
     : disk_(disk),
       chronicle_(chronicle),
       scheduler_(scheduler),
       trace_(trace),
-      raise_floor_(std::move(raise_floor)),
+      watermarks_(std::move(watermarks)),
       clock_(scheduler_),
       models_(projection::BuiltInModels(
           [&programs](absl::string_view hash) { return programs.Get(hash, ""); })) {}
@@ -62,16 +63,7 @@ absl::Status SimulatedModels::Open() {
       .views = disk_.views(),
       .clock = clock_,
       .find_commits = [this](const SagaKey& saga) { return FindCommits(saga); },
-      .raise_floor = [this](Timestamp floor) -> absl::StatusOr<projection::Floor> {
-        projection::Floor raised = raise_floor_(floor);
-        is_durable_ = true;
-        for (uint32_t id = 0; id < raised.staged.size(); ++id) {
-          if (disk_.log().LastPosition(PartitionId(id)) < raised.staged[id]) is_durable_ = false;
-        }
-        // The projector would wait here; there is but one thread.
-        if (!is_durable_) return absl::UnavailableError("not durable yet");
-        return raised;
-      },
+      .watermarks = watermarks_,
       .on_fatal = [](const absl::Status&) {},
       .computed = {}};
   SKALD_ASSIGN_OR_RETURN(projector_, projection::Projector::Open({}, std::move(parts), models_));
@@ -79,11 +71,23 @@ absl::Status SimulatedModels::Open() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> SimulatedModels::Round() {
-  const absl::Status status = projector_->RunRound();
-  if (!status.ok() && !is_durable_) return false;
-  SKALD_RETURN_IF_ERROR(status);
-  return true;
+absl::Status SimulatedModels::Round() {
+  CheckOrder();
+  return projector_->RunRound();
+}
+
+// What came since the last round is later than all that was folded.
+void SimulatedModels::CheckOrder() const {
+  const projection::Cut cut = projector_->PresentCut();
+  for (uint32_t id = 0; id < cut.positions.size(); ++id) {
+    const std::vector<Chronicle::Commit>& commits = chronicle_.commits(PartitionId(id));
+    const auto next = std::find_if(commits.rbegin(), commits.rend(), [&](const auto& commit) {
+                        return commit.last() <= cut.positions[id];
+                      }).base();
+    if (next == commits.end() || next->time > cut.time) continue;
+    trace_.Violate("models", absl::StrCat("partition ", id, " has a commit of ", next->time.value(),
+                                          ", and models are folded to ", cut.time.value()));
+  }
 }
 
 void SimulatedModels::Check() const {

@@ -3,7 +3,6 @@
 // fold of the log, from its beginning into nothing, to the cut that the model says it is of.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,24 +20,21 @@ namespace skald::simulation {
 
 class SimulatedModels {
  public:
-  // Raises the floor of every partition, at once.
-  using RaiseFloor = std::function<projection::Floor(Timestamp floor)>;
-
-  // All must outlive it.
+  // `watermarks` are those of the partitions. All must outlive it.
   SimulatedModels(SimulatedDisk& disk, runtime::ProgramCache& programs, Chronicle& chronicle,
-                  Scheduler& scheduler, Trace& trace, RaiseFloor raise_floor);
+                  Scheduler& scheduler, Trace& trace, std::vector<storage::Watermark*> watermarks);
 
   // As Projector::Open. What a crash left is compared with the log.
   absl::Status Open();
-  Timestamp floor() const { return projector_->floor(); }
-  // Folds what is durable. False when something is staged that is not: to be tried again soon.
-  absl::StatusOr<bool> Round();
+  // Folds what is final. Notes a violation of `models` when a commit comes behind what was folded
+  // as such.
+  absl::Status Round();
   // Notes a violation of `models` when rows are not what the log gives.
   void Check() const;
 
  private:
-  // A microsecond behind, so that a floor is below whatever is decided from now on: rounds change no
-  // commit, and a seed gives the history that it gives without them.
+  // A microsecond behind, so that a watermark is below whatever is decided from now on: rounds
+  // change no commit, and a seed gives the history that it gives without them.
   class LaggingClock : public Clock {
    public:
     explicit LaggingClock(const Scheduler& scheduler) : scheduler_(scheduler) {}
@@ -53,6 +49,7 @@ class SimulatedModels {
     projection::Checkpoint checkpoint;
   };
 
+  void CheckOrder() const;
   absl::StatusOr<std::vector<Kept>> Find() const;
   absl::Status Compare(const Kept& kept) const;
   absl::StatusOr<std::vector<Position>> FindCommits(const SagaKey& saga) const;
@@ -61,10 +58,9 @@ class SimulatedModels {
   Chronicle& chronicle_;
   Scheduler& scheduler_;
   Trace& trace_;
-  const RaiseFloor raise_floor_;
+  const std::vector<storage::Watermark*> watermarks_;
   const LaggingClock clock_;
   const std::vector<std::shared_ptr<const projection::Model>> models_;
-  bool is_durable_ = true;  // what the last floor left below it
   std::unique_ptr<projection::Projector> projector_;
 };
 

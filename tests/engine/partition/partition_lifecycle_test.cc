@@ -7,6 +7,7 @@
 #include "base/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/commit_record.h"
 #include "tests/engine/partition/definitions_in_tests.h"
 #include "tests/support/partition_world.h"
 #include "tests/support/status_matchers.h"
@@ -17,6 +18,38 @@ namespace {
 using saga::Status;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+
+// ---- The watermark ----
+
+TEST(PartitionWatermarkTest, StandsBelowWhatIsNotDurableAndBelowWhatComes) {
+  PartitionWorld world;
+  world.MustDeploy(kOrder);
+  storage::Watermark& watermark = world.partition().watermark();
+  const Timestamp floor = After(world.clock().Now(), kHour);
+  EXPECT_EQ(watermark.Raise(floor).through, floor) << "all is durable, and the rest comes later";
+  const auto started = world.Submit(world.Start("s1", "order"));
+  world.Poll();
+  EXPECT_EQ(watermark.Raise(After(floor, kHour)).through, floor);
+  world.Settle();
+  ASSERT_OK(**started);
+  EXPECT_EQ(watermark.Raise(After(floor, kHour)).through, After(floor, kHour));
+  EXPECT_EQ(watermark.Raise(After(floor, kHour)).latest, After(floor, 1));
+  const auto cursor = world.log().Read(PartitionId(0), world.log().LastPosition(PartitionId(0)));
+  const auto commit = storage::DecodeCommit(cursor->record());
+  EXPECT_EQ(Timestamp(commit->header.time_us()), After(floor, 1));
+}
+
+TEST(PartitionWatermarkTest, WhatTheLogLostHoldsNothingUp) {
+  PartitionWorld world;
+  world.MustDeploy(kOrder);
+  world.Submit(world.Start("s1", "order"));
+  world.Poll();
+  const Timestamp floor = After(world.clock().Now(), kHour);
+  storage::Watermark& watermark = world.partition().watermark();
+  EXPECT_LT(watermark.Raise(floor).through, floor);
+  world.Lose(PartitionId(0));
+  EXPECT_EQ(watermark.Raise(floor).through, floor);
+}
 
 // ---- Recovery ----
 

@@ -1,0 +1,212 @@
+// Goal: rounds fold what is final and no more, wait for nobody, and leave nothing behind for good.
+// Method: a projector without threads on a log in memory, where the test plays the partitions and
+// the writer.
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/projection/projector.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/commit_record.h"
+#include "storage/memory/memory_event_log.h"
+#include "storage/memory/memory_views.h"
+#include "tests/support/simulated_clock.h"
+#include "tests/support/status_matchers.h"
+
+namespace skald::projection {
+namespace {
+
+using ::skald::testing::SimulatedClock;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr uint32_t kPartitions = 2;
+
+// Writes down the commits in the order in which they come.
+class OrderFold final : public ModelFold {
+ public:
+  explicit OrderFold(std::vector<std::string>& order) : order_(order) {}
+  absl::Status Fold(const FoldedEvent& event, RowWriter&) override {
+    order_.push_back(absl::StrCat(event.partition.value(), "/", event.position.value()));
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<std::string>& order_;
+};
+
+class ProjectorRoundsTest : public ::testing::Test {
+ protected:
+  ProjectorRoundsTest()
+      : log_({.partition_count = kPartitions}), watermarks_(std::in_place, kPartitions) {
+    Open();
+  }
+
+  void Open() {
+    Model model{.schema = {}, .version = "1"};
+    model.schema.name = "order";
+    model.schema.columns = {{"key", ColumnType::kText, "", {}}};
+    model.make_fold = [this] { return std::make_unique<OrderFold>(order_); };
+    ProjectorParts parts{.log = log_,
+                         .views = views_,
+                         .clock = clock_,
+                         .find_commits = nullptr,
+                         .watermarks = {&watermark(0), &watermark(1)},
+                         .on_fatal = [](const absl::Status& status) { FAIL() << status; },
+                         .computed = {}};
+    auto projector =
+        Projector::Open({}, std::move(parts), {std::make_shared<const Model>(std::move(model))});
+    ASSERT_OK(projector);
+    projector_ = *std::move(projector);
+  }
+  // The process ends and begins again, by another clock.
+  void Restart(Timestamp now) {
+    projector_.reset();
+    watermarks_.emplace(kPartitions);
+    clock_.Set(now);
+    Open();
+  }
+
+  storage::Watermark& watermark(uint32_t partition) { return (*watermarks_)[partition]; }
+
+  // A partition's thread decides one commit, of the time that it must have.
+  storage::StagedCommit Decide(uint32_t partition) {
+    const Timestamp time = watermark(partition).BeginTurn(clock_.Now());
+    return EndTurn(partition, time);
+  }
+  storage::StagedCommit EndTurn(uint32_t partition, Timestamp time) {
+    const Position position = staged_[partition] = staged_[partition].Next();
+    log::v1::CommitHeader header;
+    header.set_format(storage::kCommitFormat);
+    header.set_partition(partition);
+    header.set_first_position(position.value());
+    header.set_count(1);
+    header.set_time_us(time.value());
+    log::v1::EventBodies bodies;
+    bodies.add_events();
+    storage::StagedCommit commit{
+        .partition = PartitionId(partition), .first = position, .count = 1, .record = {}};
+    storage::EncodeCommit(header, bodies.SerializeAsString(), {}, &commit.record);
+    watermark(partition).EndTurn(position, time);
+    return commit;
+  }
+  void Write(const storage::StagedCommit& commit) {
+    ASSERT_OK(log_.Append({&commit, 1}));
+    watermark(commit.partition.value()).Durable(commit.last());
+    projector_->OnLogGrown();
+  }
+  void Advance() { clock_.Advance(kMillisecond); }
+  std::vector<std::string> Round() {
+    Advance();
+    EXPECT_OK(projector_->RunRound());
+    return std::exchange(order_, {});
+  }
+  // While the clock is behind the log, a round learns how late it is for the next one.
+  std::vector<std::string> TwoRounds() {
+    std::vector<std::string> order = Round();
+    for (std::string& commit : Round()) order.push_back(std::move(commit));
+    return order;
+  }
+
+  SimulatedClock clock_;
+  storage::MemoryEventLog log_;
+  storage::MemoryViews views_;
+  std::optional<std::vector<storage::Watermark>> watermarks_;
+  Position staged_[kPartitions];
+  std::vector<std::string> order_;
+  std::unique_ptr<Projector> projector_;
+};
+
+TEST_F(ProjectorRoundsTest, WhatIsDurableIsFolded) {
+  const auto first = Decide(1);
+  Advance();
+  const auto second = Decide(0);
+  Write(first);
+  Write(second);
+  EXPECT_THAT(Round(), ElementsAre("1/1", "0/1"));
+  EXPECT_EQ(projector_->PresentCut().time, clock_.Now()) << "idle partitions hold nothing up";
+}
+
+TEST_F(ProjectorRoundsTest, WhatLiesBehindWhatIsNotDurableWaitsForIt) {
+  const auto first = Decide(0);
+  Advance();
+  const auto second = Decide(1);
+  Write(second);
+  EXPECT_THAT(Round(), IsEmpty());
+  EXPECT_LT(projector_->PresentCut().time, clock_.Now());
+  Write(first);
+  EXPECT_THAT(Round(), ElementsAre("0/1", "1/1"));
+}
+
+TEST_F(ProjectorRoundsTest, WhatIsEarlierThanATurnThatGoesOnIsFolded) {
+  Write(Decide(1));
+  Advance();
+  const Timestamp time = watermark(0).BeginTurn(clock_.Now());
+  EXPECT_THAT(Round(), ElementsAre("1/1"));
+  Write(EndTurn(0, time));
+  EXPECT_THAT(Round(), ElementsAre("0/1"));
+}
+
+// Nobody says that the log has grown when the turn is over, and nobody reads.
+TEST_F(ProjectorRoundsTest, ATurnThatDecidesNothingLeavesNothingBehind) {
+  const Timestamp turn = watermark(0).BeginTurn(clock_.Now());
+  Advance();
+  Write(Decide(1));
+  projector_->Start();
+  const auto await = [&](const auto& is_so) {
+    for (int i = 0; i < 10'000 && !is_so(projector_->PresentCut()); ++i) {
+      Advance();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return is_so(projector_->PresentCut());
+  };
+  EXPECT_TRUE(await([&](const Cut& cut) { return cut.time == After(turn, -1); }));
+  EXPECT_EQ(projector_->PresentCut().positions[1], Position(0));
+  watermark(0).EndTurn(Position(0), Timestamp(0));
+  EXPECT_TRUE(await([](const Cut& cut) { return cut.positions[1] == Position(1); }));
+  projector_->Stop();
+  EXPECT_THAT(order_, ElementsAre("1/1"));
+}
+
+TEST_F(ProjectorRoundsTest, LaterCommitsAreLaterThanARound) {
+  const Timestamp begun = clock_.Now();
+  Round();
+  const Timestamp folded = projector_->PresentCut().time;
+  clock_.Set(begun);
+  Write(Decide(0));
+  EXPECT_THAT(TwoRounds(), ElementsAre("0/1"));
+  EXPECT_GT(projector_->PresentCut().time, folded);
+}
+
+TEST_F(ProjectorRoundsTest, CommitsOfAClockThatWentBackAreFolded) {
+  const Timestamp begun = clock_.Now();
+  clock_.Advance(kHour);
+  Write(Decide(0));
+  clock_.Set(begun);
+  Write(Decide(1));
+  EXPECT_THAT(TwoRounds(), ElementsAre("1/1", "0/1"));
+  Write(Decide(1));
+  EXPECT_THAT(TwoRounds(), ElementsAre("1/2"));
+}
+
+TEST_F(ProjectorRoundsTest, WhatWasFoldedStaysThePastAfterARestart) {
+  const Timestamp begun = clock_.Now();
+  clock_.Advance(kHour);
+  Write(Decide(0));
+  EXPECT_THAT(Round(), ElementsAre("0/1"));
+  const Timestamp folded = projector_->PresentCut().time;
+  Restart(begun);
+  const auto commit = Decide(1);
+  EXPECT_GT(Timestamp(storage::DecodeCommit(commit.record)->header.time_us()), folded);
+  Write(commit);
+  EXPECT_THAT(TwoRounds(), ElementsAre("1/1"));
+}
+
+}  // namespace
+}  // namespace skald::projection
