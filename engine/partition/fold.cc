@@ -165,15 +165,7 @@ absl::StatusOr<CachedSaga*> Fold::Find(const SagaKey& key) {
 }
 
 absl::StatusOr<History> Fold::FindHistory(const SagaKey& key, Revision from) {
-  History commits;
-  absl::Status malformed;
-  const std::string prefix = StreamIndexPrefix(options_.partition, key);
-  SKALD_RETURN_IF_ERROR(delta_.Scan(prefix, storage::PrefixEnd(prefix),
-                                    [&](absl::string_view row, absl::string_view value) {
-                                      malformed = DecodeStreamIndex(row, value, &commits);
-                                      return malformed.ok();
-                                    }));
-  SKALD_RETURN_IF_ERROR(malformed);
+  SKALD_ASSIGN_OR_RETURN(History commits, ReadStreamIndex(delta_, options_.partition, key));
   const History* unsealed = &own_commits_;
   if (key != OwnStream()) {
     const CachedSaga* const saga = cache_.Find(key);

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "base/status_macros.h"
 #include "engine/partition/reply.h"
 #include "engine/saga/pending.h"
 #include "engine/saga/state.h"
@@ -33,6 +34,21 @@ std::string StreamIndexKey(PartitionId partition, const SagaKey& saga, Revision 
 std::string EncodeStreamIndex(const History& commits);
 // Appends the row's commits to `commits`.
 absl::Status DecodeStreamIndex(absl::string_view key, absl::string_view value, History* commits);
+// All that rows (storage::Views, storage::Delta) have of a saga, or of a partition's own stream.
+template <typename Rows>
+absl::StatusOr<History> ReadStreamIndex(const Rows& rows, PartitionId partition,
+                                        const SagaKey& saga) {
+  History commits;
+  absl::Status malformed;
+  const std::string prefix = StreamIndexPrefix(partition, saga);
+  SKALD_RETURN_IF_ERROR(rows.Scan(prefix, storage::PrefixEnd(prefix),
+                                  [&](absl::string_view key, absl::string_view value) {
+                                    malformed = DecodeStreamIndex(key, value, &commits);
+                                    return malformed.ok();
+                                  }));
+  SKALD_RETURN_IF_ERROR(malformed);
+  return commits;
+}
 
 // Timers: due ‖ namespace ‖ id ‖ frame and kind -> nothing.
 std::string TimerBound(PartitionId partition, Timestamp due);

@@ -58,8 +58,9 @@ absl::Status SagaStates::Refold(const log::v1::CommitHeader& header, Saga& saga)
   saga::SagaState& state = saga.state;
   state = {};
   const PartitionId partition(header.partition());
-  SKALD_ASSIGN_OR_RETURN(const std::vector<Position> commits,
-                         find_({header.namespace_(), header.saga_id()}));
+  SKALD_ASSIGN_OR_RETURN(
+      const std::vector<Position> commits,
+      find_({header.namespace_(), header.saga_id()}, Revision(header.first_revision())));
   log::v1::EventBodies bodies;
   storage::CommitView commit;
   std::vector<Json> slots;

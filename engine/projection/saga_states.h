@@ -24,8 +24,10 @@
 
 namespace skald::projection {
 
-// Where the commits of a saga begin, in order; those after the fold's place may be among them.
-using CommitFinder = std::function<absl::StatusOr<std::vector<Position>>(const SagaKey&)>;
+// Where the commits of a saga begin, in order: all with events before `before`; later ones may be
+// among them.
+using CommitFinder =
+    std::function<absl::StatusOr<std::vector<Position>>(const SagaKey&, Revision before)>;
 
 class SagaStates {
  public:

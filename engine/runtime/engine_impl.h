@@ -157,7 +157,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   absl::StatusOr<partition::History> FindHistory(const SagaKey& key, Revision from);
   absl::StatusOr<partition::History> FindHistory(const SagaKey& key, Revision from,
                                                  partition::Ticket ticket);
-  absl::StatusOr<std::vector<Position>> FindCommitsToFold(const SagaKey& key);
+  absl::StatusOr<std::vector<Position>> FindCommitsToFold(const SagaKey& key, Revision before);
   static absl::StatusOr<std::vector<Position>> CommitsOf(const SagaKey& key,
                                                          const partition::History& history);
   absl::Status VisitCommits(const SagaKey& key, Revision from, const partition::History& history,

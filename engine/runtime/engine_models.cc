@@ -19,7 +19,8 @@ absl::Status EngineImpl::MakeProjector() {
       .log = *log_,
       .views = *views_,
       .clock = *clock_,
-      .find_commits = [this](const SagaKey& key) { return FindCommitsToFold(key); },
+      .find_commits = [this](const SagaKey& key,
+                             Revision before) { return FindCommitsToFold(key, before); },
       .watermarks = std::move(watermarks),
       .on_fatal = [this](const absl::Status& status) { OnFatal(status); },
       .computed = {QueuesModel(*broker_, projector_), TimelineModel(*this)}};

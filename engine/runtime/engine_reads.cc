@@ -130,10 +130,18 @@ absl::StatusOr<std::vector<Position>> EngineImpl::FindCommits(const SagaKey& key
   return CommitsOf(key, history);
 }
 
-// Past the door, as the engine's own commands: a model that could not be folded for overload would
-// stand still for good.
-absl::StatusOr<std::vector<Position>> EngineImpl::FindCommitsToFold(const SagaKey& key) {
-  SKALD_ASSIGN_OR_RETURN(const partition::History history, FindHistory(key, Revision(0), {}));
+// Most of them stand in views, where they are found without the partition's thread. Past the door,
+// as the engine's own commands: a model that could not be folded for overload would stand still for
+// good.
+absl::StatusOr<std::vector<Position>> EngineImpl::FindCommitsToFold(const SagaKey& key,
+                                                                    Revision before) {
+  SKALD_ASSIGN_OR_RETURN(partition::History history,
+                         partition::ReadStreamIndex(*views_, PartitionOf(key), key));
+  const bool is_all =
+      !history.empty() && history.back().revision.Plus(history.back().count) >= before;
+  if (!is_all) {
+    SKALD_ASSIGN_OR_RETURN(history, FindHistory(key, Revision(0), {}));
+  }
   return CommitsOf(key, history);
 }
 

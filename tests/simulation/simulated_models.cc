@@ -62,7 +62,7 @@ absl::Status SimulatedModels::Open() {
       .log = disk_.log(),
       .views = disk_.views(),
       .clock = clock_,
-      .find_commits = [this](const SagaKey& saga) { return FindCommits(saga); },
+      .find_commits = [this](const SagaKey& saga, Revision) { return FindCommits(saga); },
       .watermarks = watermarks_,
       .on_fatal = [](const absl::Status&) {},
       .computed = {}};
@@ -130,7 +130,7 @@ absl::Status SimulatedModels::Compare(const Kept& kept) const {
   projection::FoldPass pass(
       {.log = &disk_.log(),
        .views = &views,
-       .find_commits = [this](const SagaKey& saga) { return FindCommits(saga); },
+       .find_commits = [this](const SagaKey& saga, Revision) { return FindCommits(saga); },
        .states_bytes_max = 64 << 20},
       empty);
   Checkpoint beginning;

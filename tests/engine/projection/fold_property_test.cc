@@ -105,10 +105,11 @@ class Folder {
   Folder(RandomLog& log, size_t states_bytes_max, Models models = AllModels())
       : log_(log), models_(std::move(models)) {
     pass_ = std::make_unique<FoldPass>(
-        FoldPass::Options{.log = &log.log(),
-                          .views = &views_,
-                          .find_commits = [&log](const SagaKey& key) { return log.CommitsOf(key); },
-                          .states_bytes_max = states_bytes_max},
+        FoldPass::Options{
+            .log = &log.log(),
+            .views = &views_,
+            .find_commits = [&log](const SagaKey& key, Revision) { return log.CommitsOf(key); },
+            .states_bytes_max = states_bytes_max},
         Cut{Timestamp(0), std::vector<Position>(RandomLog::kPartitions)});
     for (size_t i = 0; i < models_.size(); ++i) {
       Checkpoint checkpoint;

@@ -75,7 +75,8 @@ class States {
  public:
   explicit States(RandomLog& log)
       : states_(
-            log.log(), [&log](const SagaKey& key) { return log.CommitsOf(key); }, 1 << 20) {}
+            log.log(), [&log](const SagaKey& key, Revision) { return log.CommitsOf(key); },
+            1 << 20) {}
 
   const saga::SagaState& Take(const storage::CommitView& commit, const log::v1::EventBodies& events,
                               Payloads wanted) {

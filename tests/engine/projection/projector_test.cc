@@ -81,6 +81,7 @@ class ProjectorTest : public ::testing::TestWithParam<bool> {
     // Small as the logs of tests are, rebuilds of models by saga are folded by several threads.
     options.projection.rebuild_threads = 3;
     options.projection.rebuild_apart_events_min = 1;
+    options.projection.states_bytes_max = states_bytes_max_;
     absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
     ASSERT_OK(engine);
     engine_ = *std::move(engine);
@@ -131,8 +132,51 @@ class ProjectorTest : public ::testing::TestWithParam<bool> {
   }
 
   TempFolder folder_;
+  size_t states_bytes_max_ = 32 << 20;
   std::unique_ptr<Engine> engine_;
 };
+
+// What stands in views is found there, and what came since by the partition.
+TEST_P(ProjectorTest, StatesThatAreNotKeptAreFoldedAgain) {
+  states_bytes_max_ = 0;
+  engine_.reset();
+  Open();
+  ASSERT_OK(Call().Deploy(kOrder));
+  const auto id = [](int i) { return absl::StrCat("s", i); };
+  const auto status_of = [&](int i) {
+    Rows rows = All(*Read("sagas"));
+    for (const auto& [key, row] : rows) {
+      const Json value = *Json::Parse(row);
+      if (value.Get("saga_id").AsString() == id(i))
+        return std::string(value.Get("status").AsString());
+    }
+    return std::string("none");
+  };
+  const auto change = [&](int i, auto verb) {
+    saga::Command command;
+    command.saga = {"test", id(i)};
+    command.request = std::move(verb);
+    ASSERT_OK(Call().Do(std::move(command)));
+  };
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_OK(Call().Start(id(i), "order"));
+    ASSERT_EQ(status_of(i), "running");
+    change(i, saga::SuspendSaga{});
+    ASSERT_EQ(status_of(i), "suspended");
+  }
+  if (GetParam()) Restart();
+  for (int i = 0; i < 8; ++i) {
+    change(i, saga::ResumeSaga{});
+    ASSERT_EQ(status_of(i), "running");
+  }
+  const auto worker = InstantWorker::Join(*engine_, {"reserve", "charge"});
+  for (int i = 0; i < 8; ++i) ASSERT_OK(Call().Wait({"test", id(i)}));
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(status_of(i), "completed");
+  worker->Leave();
+  ASSERT_OK_AND_ASSIGN(const projection::RebuildResult folded,
+                       models().Rebuild("sagas", {.check_only = true}, [] { return false; }));
+  EXPECT_EQ(folded.hash, folded.previous_hash);
+}
 
 TEST_P(ProjectorTest, WhatWasAcknowledgedIsSeen) {
   ASSERT_OK(Call().Deploy(kOrder));

@@ -39,7 +39,8 @@ class SagaStatesTest : public ::testing::Test {
   }
 
   storage::MemoryEventLog log_{{.partition_count = 1}};
-  SagaStates states_{log_, [](const SagaKey&) { return std::vector<Position>(); }, 1 << 20};
+  SagaStates states_{log_, [](const SagaKey&, Revision) { return std::vector<Position>(); },
+                     1 << 20};
   int number_ = 0;
 };
 
