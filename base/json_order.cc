@@ -32,10 +32,14 @@ void AppendNumber(const Json& value, std::string& out) {
 }
 
 void AppendString(absl::string_view text, std::string& out) {
-  for (const char c : text) {
-    out.push_back(c);
-    if (c == '\0') out.push_back('\xFF');
+  while (true) {
+    const size_t zero = text.find('\0');
+    if (zero == absl::string_view::npos) break;
+    out.append(text.data(), zero);
+    out.append("\0\xFF", 2);
+    text.remove_prefix(zero + 1);
   }
+  out.append(text.data(), text.size());
   out.append("\0\1", 2);
 }
 

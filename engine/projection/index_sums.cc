@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "engine/projection/table_keys.h"
 #include "storage/keys.h"
 
 namespace skald::projection {
@@ -19,11 +18,13 @@ void IndexSums::Sum::Add(absl::string_view key) {
 }
 
 IndexSums::IndexSums(uint64_t generation, std::shared_ptr<const ModelSchema> schema)
-    : generation_(generation), schema_(std::move(schema)), indexes_(schema_->indexes.size()) {}
+    : schema_(std::move(schema)),
+      keys_(IndexKeysOf(generation, *schema_)),
+      indexes_(schema_->indexes.size()) {}
 
 void IndexSums::AddRow(absl::string_view row_key, const Json& row) {
   for (size_t i = 0; i < indexes_.size(); ++i) {
-    const std::optional<std::string> key = IndexKey(generation_, *schema_, i, row, row_key);
+    const std::optional<std::string> key = keys_[i].KeyOf(row, row_key);
     if (key) indexes_[i].made.Add(*key);
   }
 }

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "engine/projection/model.h"
 #include "engine/projection/model_table.h"
+#include "engine/projection/table_keys.h"
 #include "storage/views.h"
 
 namespace skald::projection {
@@ -46,8 +47,8 @@ class IndexSums {
     Sum there;  // in views
   };
 
-  const uint64_t generation_;
   const std::shared_ptr<const ModelSchema> schema_;
+  const std::vector<IndexKeys> keys_;
   std::vector<Sums> indexes_;  // as in the schema
   uint64_t unknown_ = 0;       // entries of others
 };

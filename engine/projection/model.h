@@ -59,7 +59,7 @@ struct Column {
 // first column is null are not in it.
 struct Index {
   std::string name;
-  std::vector<std::string> columns;
+  std::vector<std::string> columns;  // of the model, one at least
 };
 
 // How a model comes by its rows.

@@ -153,6 +153,8 @@ ModelTable::ModelTable(const storage::Views& views, const ModelSchema& schema, u
       schema_(schema),
       generation_(generation),
       checkpoint_key_(part ? PartKey(generation, *part) : CheckpointKey(generation)),
+      row_prefix_(GenerationPrefix(Table::kModelRow, generation)),
+      index_keys_(IndexKeysOf(generation, schema)),
       checkpoint_(std::move(checkpoint)),
       recent_(kRecentBytesMax) {}
 
@@ -174,7 +176,8 @@ absl::Status ModelTable::LoadBefore(absl::string_view key, Pending& pending) {
     pending.is_before_known = true;
     return absl::OkStatus();
   }
-  SKALD_ASSIGN_OR_RETURN(std::optional<std::string> text, views_.Get(RowKey(generation_, key)));
+  SKALD_ASSIGN_OR_RETURN(std::optional<std::string> text,
+                         views_.Get(absl::StrCat(row_prefix_, key)));
   pending.is_before_known = true;
   if (!text) return absl::OkStatus();
   absl::StatusOr<Json> row = Json::Parse(*text);
@@ -199,10 +202,8 @@ void ModelTable::Change(std::string key, std::optional<Json> now, RowHint hint) 
   place->second.is_last = hint.is_last;
 }
 
-absl::Status ModelTable::Scan(
-    absl::string_view begin, absl::string_view end,
-    absl::FunctionRef<bool(absl::string_view key, const Json& row)> row) {
-  const std::string prefix = GenerationPrefix(Table::kModelRow, generation_);
+absl::Status ModelTable::Scan(absl::string_view begin, absl::string_view end,
+                              absl::FunctionRef<bool(absl::string_view key, const Json& row)> row) {
   auto mine = pending_.lower_bound(begin);
   const auto is_mine_in_range = [&] {
     return mine != pending_.end() && (end.empty() || absl::string_view(mine->first) < end);
@@ -213,24 +214,26 @@ absl::Status ModelTable::Scan(
     ++mine;
   };
   absl::Status damaged;
-  SKALD_RETURN_IF_ERROR(views_.Scan(
-      absl::StrCat(prefix, begin), end.empty() ? PrefixEnd(prefix) : absl::StrCat(prefix, end),
-      [&](absl::string_view view_key, absl::string_view text) {
-        const absl::string_view key = view_key.substr(prefix.size());
-        while (goes_on && is_mine_in_range() && absl::string_view(mine->first) < key) give_mine();
-        if (!goes_on) return false;
-        if (is_mine_in_range() && absl::string_view(mine->first) == key) {
-          give_mine();
-          return goes_on;
-        }
-        const absl::StatusOr<Json> value = Json::Parse(text);
-        if (!value.ok()) {
-          damaged = Damaged("row");
-          return false;
-        }
-        goes_on = row(key, *value);
-        return goes_on;
-      }));
+  SKALD_RETURN_IF_ERROR(
+      views_.Scan(absl::StrCat(row_prefix_, begin),
+                  end.empty() ? PrefixEnd(row_prefix_) : absl::StrCat(row_prefix_, end),
+                  [&](absl::string_view view_key, absl::string_view text) {
+                    const absl::string_view key = view_key.substr(row_prefix_.size());
+                    while (goes_on && is_mine_in_range() && absl::string_view(mine->first) < key)
+                      give_mine();
+                    if (!goes_on) return false;
+                    if (is_mine_in_range() && absl::string_view(mine->first) == key) {
+                      give_mine();
+                      return goes_on;
+                    }
+                    const absl::StatusOr<Json> value = Json::Parse(text);
+                    if (!value.ok()) {
+                      damaged = Damaged("row");
+                      return false;
+                    }
+                    goes_on = row(key, *value);
+                    return goes_on;
+                  }));
   SKALD_RETURN_IF_ERROR(damaged);
   while (goes_on && is_mine_in_range()) give_mine();
   return absl::OkStatus();
@@ -280,10 +283,10 @@ absl::Status ModelTable::Finish(const Cut& cut, std::vector<RowChange>& changes,
 
 void ModelTable::FinishRow(const std::string& key, Pending& pending,
                            std::vector<RowChange>& changes) {
-  for (size_t i = 0; i < schema_.indexes.size(); ++i) {
+  for (const IndexKeys& keys : index_keys_) {
     std::optional<std::string> old_key, new_key;
-    if (pending.before) old_key = IndexKey(generation_, schema_, i, *pending.before, key);
-    if (pending.now) new_key = IndexKey(generation_, schema_, i, *pending.now, key);
+    if (pending.before) old_key = keys.KeyOf(*pending.before, key);
+    if (pending.now) new_key = keys.KeyOf(*pending.now, key);
     if (old_key == new_key) continue;
     if (old_key) entries_.push_back({*std::move(old_key), std::nullopt});
     if (new_key) entries_.push_back({*std::move(new_key), ""});
@@ -300,10 +303,10 @@ void ModelTable::FinishRow(const std::string& key, Pending& pending,
   }
   if (pending.now && !pending.is_last) {
     recent_.Put(key, {*pending.now, *text});
-  } else {
+  } else if (pending.before) {
     recent_.Erase(key);
   }
-  changes.push_back({RowKey(generation_, key), std::move(text)});
+  changes.push_back({absl::StrCat(row_prefix_, key), std::move(text)});
 }
 
 // ---- Housekeeping ----

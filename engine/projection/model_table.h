@@ -23,6 +23,7 @@
 #include "engine/projection/model.h"
 #include "engine/projection/reader.h"
 #include "engine/projection/recent_rows.h"
+#include "engine/projection/table_keys.h"
 #include "storage/views.h"
 
 namespace skald::projection {
@@ -124,6 +125,8 @@ class ModelTable : public RowWriter {
   const ModelSchema& schema_;
   const uint64_t generation_;
   const std::string checkpoint_key_;
+  const std::string row_prefix_;
+  const std::vector<IndexKeys> index_keys_;
   Checkpoint checkpoint_;
   Stamp stamp_;
   std::optional<Cut> stop_cut_;  // until that is written

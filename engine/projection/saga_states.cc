@@ -20,22 +20,12 @@ constexpr uint64_t kShortHistory = 100;
 
 absl::StatusOr<saga::SagaState*> SagaStates::Touch(const log::v1::CommitHeader& header,
                                                    Payloads wanted) {
-  SagaKey key{header.namespace_(), header.saga_id()};
-  auto [place, is_new] = sagas_.try_emplace(key);
-  if (is_new) {
-    place->second = std::make_unique<Saga>();
-    Saga& saga = *place->second;
-    saga.partition = PartitionId(header.partition());
-    saga.payloads = wanted;
-    if (header.first_revision() > 0) {
-      if (absl::Status status = Refold(header, saga); !status.ok()) {
-        sagas_.erase(key);
-        return status;
-      }
-    }
-    saga.used = order_.insert(order_.end(), &saga);
+  const auto found = sagas_.find(header);
+  Saga* present = found == sagas_.end() ? nullptr : found->second.get();
+  if (present == nullptr) {
+    SKALD_ASSIGN_OR_RETURN(present, Add(header, wanted));
   }
-  Saga& saga = *place->second;
+  Saga& saga = *present;
   // A fold that came since reads more, or one that read more has gone: then the state lacks what
   // comes from now on.
   const Payloads had = std::exchange(saga.payloads, wanted);
@@ -52,6 +42,18 @@ absl::StatusOr<saga::SagaState*> SagaStates::Touch(const log::v1::CommitHeader& 
     touched_.push_back(&saga);
   }
   return &saga.state;
+}
+
+absl::StatusOr<SagaStates::Saga*> SagaStates::Add(const log::v1::CommitHeader& header,
+                                                  Payloads wanted) {
+  auto added = std::make_unique<Saga>();
+  Saga& saga = *added;
+  saga.partition = PartitionId(header.partition());
+  saga.payloads = wanted;
+  if (header.first_revision() > 0) SKALD_RETURN_IF_ERROR(Refold(header, saga));
+  saga.used = order_.insert(order_.end(), &saga);
+  sagas_.emplace(SagaKey{header.namespace_(), header.saga_id()}, std::move(added));
+  return &saga;
 }
 
 absl::Status SagaStates::Refold(const log::v1::CommitHeader& header, Saga& saga) {
@@ -122,9 +124,8 @@ void SagaStates::EndRound() {
 void SagaStates::Forget(Saga& saga) {
   bytes_ -= saga.bytes;
   order_.erase(saga.used);
-  // The key by value: it lives in the saga that goes.
-  const SagaKey key = saga.state.key;
-  sagas_.erase(key);
+  // By its place: a key would live in the saga that goes.
+  sagas_.erase(sagas_.find(saga.state.key));
 }
 
 }  // namespace skald::projection

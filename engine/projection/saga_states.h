@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "engine/projection/fold.h"
 #include "engine/saga/state.h"
@@ -61,13 +63,36 @@ class SagaStates {
     std::list<Saga*>::iterator used;  // in order_
   };
 
+  // Sagas are found by what a header says, without a copy of it.
+  struct KeyHash {
+    using is_transparent = void;
+    size_t operator()(const SagaKey& key) const { return Of(key.namespace_name, key.saga_id); }
+    size_t operator()(const log::v1::CommitHeader& header) const {
+      return Of(header.namespace_(), header.saga_id());
+    }
+    static size_t Of(absl::string_view namespace_name, absl::string_view saga_id) {
+      return absl::HashOf(namespace_name, saga_id);
+    }
+  };
+  struct KeyEqual {
+    using is_transparent = void;
+    bool operator()(const SagaKey& a, const SagaKey& b) const { return a == b; }
+    bool operator()(const SagaKey& a, const log::v1::CommitHeader& b) const {
+      return a.saga_id == b.saga_id() && a.namespace_name == b.namespace_();
+    }
+    bool operator()(const log::v1::CommitHeader& a, const SagaKey& b) const {
+      return (*this)(b, a);
+    }
+  };
+
+  absl::StatusOr<Saga*> Add(const log::v1::CommitHeader& header, Payloads wanted);
   absl::Status Refold(const log::v1::CommitHeader& header, Saga& saga);
   void Forget(Saga& saga);
 
   const storage::EventLog& log_;
   const CommitFinder find_;
   const size_t bytes_max_;
-  absl::flat_hash_map<SagaKey, std::unique_ptr<Saga>> sagas_;
+  absl::flat_hash_map<SagaKey, std::unique_ptr<Saga>, KeyHash, KeyEqual> sagas_;
   std::list<Saga*> order_;  // least recently used first
   std::vector<Saga*> touched_;
   size_t bytes_ = 0;

@@ -1,6 +1,7 @@
 #include "engine/projection/table_keys.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/json_order.h"
 
 namespace skald::projection {
@@ -10,6 +11,8 @@ using storage::KeyBuilder;
 using storage::Table;
 
 constexpr PartitionId kPartition{0};
+// Most encoded values take less: a time takes 30.
+constexpr size_t kValueBytes = 32;
 
 KeyBuilder Begin(Table table, uint64_t generation) {
   KeyBuilder key(table, kPartition);
@@ -52,19 +55,30 @@ std::string IndexPrefix(uint64_t generation, size_t index) {
   return Begin(Table::kModelIndex, generation).Number(index).Build();
 }
 
-std::optional<std::string> IndexKey(uint64_t generation, const ModelSchema& schema, size_t index,
-                                    const Json& row, absl::string_view row_key) {
-  std::string key = IndexPrefix(generation, index);
-  bool is_first = true;
+IndexKeys::IndexKeys(uint64_t generation, const ModelSchema& schema, size_t index)
+    : prefix_(IndexPrefix(generation, index)) {
   for (const std::string& name : schema.indexes[index].columns) {
-    const Column* const column = schema.FindColumn(name);
-    const Json& value = column == nullptr ? Json() : ModelSchema::ValueOf(*column, row);
-    if (is_first && value.is_null()) return std::nullopt;
-    is_first = false;
-    AppendOrdered(value, key);
+    columns_.push_back(schema.FindColumn(name));
+    SKALD_CHECK(columns_.back() != nullptr);
   }
-  absl::StrAppend(&key, row_key);
+}
+
+std::optional<std::string> IndexKeys::KeyOf(const Json& row, absl::string_view row_key) const {
+  if (ModelSchema::ValueOf(*columns_.front(), row).is_null()) return std::nullopt;
+  std::string key;
+  key.reserve(prefix_.size() + kValueBytes * columns_.size() + row_key.size());
+  key = prefix_;
+  for (const Column* const column : columns_) {
+    AppendOrdered(ModelSchema::ValueOf(*column, row), key);
+  }
+  key.append(row_key.data(), row_key.size());
   return key;
+}
+
+std::vector<IndexKeys> IndexKeysOf(uint64_t generation, const ModelSchema& schema) {
+  std::vector<IndexKeys> keys;
+  for (size_t i = 0; i < schema.indexes.size(); ++i) keys.emplace_back(generation, schema, i);
+  return keys;
 }
 
 std::string EncodeStampDescending(const Stamp& stamp) {

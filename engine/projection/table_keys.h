@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -23,10 +24,24 @@ std::string CheckpointKey(uint64_t generation);
 std::string PartKey(uint64_t generation, uint32_t part);
 std::string RowKey(uint64_t generation, absl::string_view row_key);
 
-// Index entries: values of the index's columns ‖ row key. Nothing when the first one is null.
+// Index entries: values of the index's columns ‖ row key.
 std::string IndexPrefix(uint64_t generation, size_t index);
-std::optional<std::string> IndexKey(uint64_t generation, const ModelSchema& schema, size_t index,
-                                    const Json& row, absl::string_view row_key);
+
+// Makes the keys of an index's entries. Thread rule: immutable.
+class IndexKeys {
+ public:
+  // `schema` must outlive it.
+  IndexKeys(uint64_t generation, const ModelSchema& schema, size_t index);
+
+  // Nothing when the first of the index's columns is null.
+  std::optional<std::string> KeyOf(const Json& row, absl::string_view row_key) const;
+
+ private:
+  std::string prefix_;
+  std::vector<const Column*> columns_;
+};
+// Of all indexes of a schema, in its order.
+std::vector<IndexKeys> IndexKeysOf(uint64_t generation, const ModelSchema& schema);
 
 // Row versions: row key ‖ the stamp with all bits turned, so that a row's latest version comes first.
 inline constexpr size_t kStampBytes = 8 + 4 + 8;

@@ -244,6 +244,11 @@ const Entry* FindEntry(const std::vector<Entry>& entries, uint32_t seq);
 Status StatusOf(const SagaState& state);
 // What waits for an operator.
 std::vector<Incident> IncidentsOf(const SagaState& state);
+// As SagaView has them; the error belongs to the state.
+SuspendReason SuspendReasonOf(const SagaState& state);
+const Json& ErrorOf(const SagaState& state);
+std::optional<CompensationView> CompensationOf(const SagaState& state);
+std::vector<ActiveTask> ActiveTasksOf(const SagaState& state);
 // What others see of it.
 SagaView ViewOf(const SagaState& state);
 

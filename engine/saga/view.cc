@@ -84,6 +84,21 @@ bool InsideUndo(const SagaState& state, const Frame& frame) {
   return false;
 }
 
+bool HasParkedEntry(const std::vector<Entry>& entries) {
+  return std::any_of(entries.begin(), entries.end(), [](const Entry& entry) {
+    return entry.phase == Entry::Phase::kParked || HasParkedEntry(entry.children);
+  });
+}
+
+bool HasParked(const SagaState& state) {
+  return std::any_of(state.frames.begin(), state.frames.end(), [](const Frame& frame) {
+    return frame.phase == Frame::Phase::kParked ||
+           (frame.scope && HasParkedEntry(frame.scope->entries));
+  });
+}
+
+}  // namespace
+
 std::vector<ActiveTask> ActiveTasksOf(const SagaState& state) {
   std::vector<ActiveTask> active;
   for (const Frame& frame : state.frames) {
@@ -120,7 +135,7 @@ std::vector<ActiveTask> ActiveTasksOf(const SagaState& state) {
   return active;
 }
 
-std::optional<CompensationView> CompensationOf(const SagaState& state, bool parked) {
+std::optional<CompensationView> CompensationOf(const SagaState& state) {
   const bool ended_badly =
       state.end == Status::kFaulted || (state.end == Status::kCancelled && !state.abandoned);
   if (!state.undo_ran && !(ended_badly && !state.terminated)) return std::nullopt;
@@ -137,7 +152,7 @@ std::optional<CompensationView> CompensationOf(const SagaState& state, bool park
     AddSteps(frame.scope->entries, view.steps);
   }
   if (state.is_ended()) AddKept(state.kept, view.steps);
-  if (parked) {
+  if (!state.is_ended() && HasParked(state)) {
     view.outcome = "parked";
   } else if (undoing) {
     view.outcome = "running";
@@ -150,21 +165,6 @@ std::optional<CompensationView> CompensationOf(const SagaState& state, bool park
   }
   return view;
 }
-
-bool HasParkedEntry(const std::vector<Entry>& entries) {
-  return std::any_of(entries.begin(), entries.end(), [](const Entry& entry) {
-    return entry.phase == Entry::Phase::kParked || HasParkedEntry(entry.children);
-  });
-}
-
-bool HasParked(const SagaState& state) {
-  return std::any_of(state.frames.begin(), state.frames.end(), [](const Frame& frame) {
-    return frame.phase == Frame::Phase::kParked ||
-           (frame.scope && HasParkedEntry(frame.scope->entries));
-  });
-}
-
-}  // namespace
 
 absl::string_view StatusName(Status status) {
   switch (status) {
@@ -235,6 +235,16 @@ Status StatusOf(const SagaState& state) {
   return waiting ? Status::kWaiting : Status::kRunning;
 }
 
+SuspendReason SuspendReasonOf(const SagaState& state) {
+  if (StatusOf(state) != Status::kSuspended) return SuspendReason::kNone;
+  return state.suspended ? SuspendReason::kOperator : SuspendReason::kParked;
+}
+
+const Json& ErrorOf(const SagaState& state) {
+  const Frame* const root = state.Find(kRootFrame);
+  return root != nullptr && root->fault ? root->fault->error : state.error;
+}
+
 SagaView ViewOf(const SagaState& state) {
   SagaView view;
   view.key = state.key;
@@ -242,16 +252,11 @@ SagaView ViewOf(const SagaState& state) {
   view.definition_version = state.definition_version;
   view.definition_hash = state.definition_hash;
   view.status = StatusOf(state);
-  const bool parked = !state.is_ended() && HasParked(state);
-  if (view.status == Status::kSuspended) {
-    view.suspend_reason = state.suspended ? SuspendReason::kOperator : SuspendReason::kParked;
-  }
+  view.suspend_reason = SuspendReasonOf(state);
   view.input = state.input;
   view.output = state.output;
-  view.error = state.error;
-  if (const Frame* root = state.Find(kRootFrame); root && root->fault)
-    view.error = root->fault->error;
-  view.compensation = CompensationOf(state, parked);
+  view.error = ErrorOf(state);
+  view.compensation = CompensationOf(state);
   view.active = ActiveTasksOf(state);
   view.incidents = IncidentsOf(state);
   view.started = state.started;

@@ -1,5 +1,6 @@
 // Every saga, with what it is doing now.
 #include <utility>
+#include <vector>
 
 #include "engine/projection/models/built_in.h"
 #include "engine/projection/models/saga_attributes.h"
@@ -7,8 +8,6 @@
 
 namespace skald::projection {
 namespace {
-
-using saga::SagaView;
 
 ModelSchema Schema() {
   using enum ColumnType;
@@ -46,10 +45,32 @@ void AddText(absl::string_view name, absl::string_view text, Json::ObjectBuilder
   if (!text.empty()) row.Add(name, Json::String(text));
 }
 
-Json TaskNames(const SagaView& view) {
+Json TaskNames(const std::vector<saga::ActiveTask>& tasks) {
   Json::ArrayBuilder names;
-  for (const saga::ActiveTask& task : view.active) names.Add(Json::String(task.name));
+  for (const saga::ActiveTask& task : tasks) names.Add(Json::String(task.name));
   return std::move(names).Build();
+}
+
+void AddStatus(const saga::SagaState& state, Json::ObjectBuilder& row) {
+  row.Add("status", Json::String(saga::StatusName(saga::StatusOf(state))));
+  switch (saga::SuspendReasonOf(state)) {
+    case saga::SuspendReason::kNone:
+      return;
+    case saga::SuspendReason::kOperator:
+      row.Add("suspend_reason", Json::String("operator"));
+      return;
+    case saga::SuspendReason::kParked:
+      row.Add("suspend_reason", Json::String("parked"));
+      return;
+  }
+}
+
+void AddError(const Json& error, Json::ObjectBuilder& row) {
+  if (!error.is_object()) return;
+  const Json& type = error.Get("type");
+  const Json& title = error.Get("title");
+  if (type.is_string()) row.Add("error_type", type);
+  if (title.is_string()) row.Add("error_title", title);
 }
 
 class SagasFold final : public ModelFold {
@@ -70,39 +91,32 @@ class SagasFold final : public ModelFold {
 
  private:
   Json RowOf(const TouchedSaga& saga) {
-    const SagaView view = saga::ViewOf(saga.state);
+    const saga::SagaState& state = saga.state;
     Json::ObjectBuilder row;
-    row.Add("namespace", Json::String(view.key.namespace_name));
-    row.Add("saga_id", Json::String(view.key.saga_id));
-    row.Add("definition", Json::String(view.definition_name));
-    row.Add("version", Json::String(view.definition_version));
-    row.Add("status", Json::String(saga::StatusName(view.status)));
-    if (view.suspend_reason == saga::SuspendReason::kOperator) {
-      row.Add("suspend_reason", Json::String("operator"));
-    } else if (view.suspend_reason == saga::SuspendReason::kParked) {
-      row.Add("suspend_reason", Json::String("parked"));
-    }
-    row.Add("started", TimeJson(view.started));
-    row.Add("updated", TimeJson(view.updated));
-    if (view.ended) {
-      row.Add("ended", TimeJson(*view.ended));
+    row.Add("namespace", Json::String(state.key.namespace_name));
+    row.Add("saga_id", Json::String(state.key.saga_id));
+    row.Add("definition", Json::String(state.definition_name));
+    row.Add("version", Json::String(state.definition_version));
+    AddStatus(state, row);
+    row.Add("started", TimeJson(state.started));
+    row.Add("updated", TimeJson(state.updated));
+    if (state.is_ended()) {
+      row.Add("ended", TimeJson(state.ended));
       row.Add("duration_ms",
-              Json::Double(static_cast<double>(view.ended->value() - view.started.value()) /
+              Json::Double(static_cast<double>(state.ended.value() - state.started.value()) /
                            kMillisecond));
     }
-    if (!view.active.empty()) row.Add("tasks", TaskNames(view));
-    if (view.error.is_object()) {
-      const Json& type = view.error.Get("type");
-      const Json& title = view.error.Get("title");
-      if (type.is_string()) row.Add("error_type", type);
-      if (title.is_string()) row.Add("error_title", title);
+    const std::vector<saga::ActiveTask> active = saga::ActiveTasksOf(state);
+    if (!active.empty()) row.Add("tasks", TaskNames(active));
+    AddError(saga::ErrorOf(state), row);
+    if (const auto compensation = saga::CompensationOf(state)) {
+      row.Add("compensation", Json::String(compensation->outcome));
     }
-    if (view.compensation) row.Add("compensation", Json::String(view.compensation->outcome));
-    row.Add("incidents", Json::Int(static_cast<int64_t>(view.incidents.size())));
-    AddText("correlation_id", saga.state.correlation_id, row);
-    Json attributes = attributes_.Of(saga.state);
+    row.Add("incidents", Json::Int(static_cast<int64_t>(saga::IncidentsOf(state).size())));
+    AddText("correlation_id", state.correlation_id, row);
+    Json attributes = attributes_.Of(state);
     if (!attributes.is_null()) row.Add("attributes", std::move(attributes));
-    row.Add("revision", Json::Int(static_cast<int64_t>(view.revision.value())));
+    row.Add("revision", Json::Int(static_cast<int64_t>(state.events) - 1));
     row.Add("partition", Json::Int(saga.partition.value()));
     return std::move(row).Build();
   }
