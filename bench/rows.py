@@ -182,6 +182,8 @@ def full_store():
     for how, question in (("stopped", "a clean stop"), ("killed", "SIGKILL under load")):
         yield Row(f"restart/{how}", f"to the first answer over 10 M events, after {question}", program,
                   f"restart/{how}", "s", target=2)
+    yield Row("restart/killed/models", "to the first read of models and audit trees that misses nothing, after SIGKILL "
+              "under load", program, "restart/killed/models", "s")
 
 
 SCENARIOS = ("watch", "waiting", "cost", "overload", "full_store")

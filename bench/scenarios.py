@@ -114,9 +114,9 @@ class Scenarios:
     # ---- Overload ----
 
     def peak(self):
-        """Sagas a second of a closed loop of 256."""
+        """Sagas a second of a closed loop of 256, on a store as young as the overloaded one."""
         with self.server() as server:
-            return self.load(server, "--shape", "tasks3", "--in-flight", 256)["per_s"]
+            return self.load(server, "--shape", "tasks3", "--in-flight", 256, seconds=8, warmup=4)["per_s"]
 
     def overload(self, repetitions):
         """Offered once to ten times the peak of just before; the goodput as a part of the mean of that and of the
@@ -156,7 +156,7 @@ class Scenarios:
             for _ in range(repetitions):
                 yield from self.restart(server)
 
-    def settle(self, server):
+    def settle(self, server, pause=1):
         """Until models and audit trees have all that was recorded: a read that is not stale waits for the
         models, and a checkpoint is of the whole log."""
         deadline = time.monotonic() + 600
@@ -168,7 +168,7 @@ class Scenarios:
             except Failure:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(1)
+                time.sleep(pause)
 
     def read_full_store(self, server, repetitions):
         statements = {
@@ -194,13 +194,17 @@ class Scenarios:
         yield "verify", report["events"] / (time.monotonic() - begun), report
 
     def restart(self, server):
-        """From the start of the program to the answer of a command; stopped, then killed under load."""
+        """From the start of the program to the answer of a command, and to a read that misses nothing; stopped,
+        then killed under load."""
         server.stop()
         yield "restart/stopped", self.start_and_ask(server), None
         with self.background_load(server):
             time.sleep(0.3 if self.quick else 3)
             server.kill()
+        begun = time.monotonic()
         yield "restart/killed", self.start_and_ask(server), None
+        self.settle(server, pause=0.01)
+        yield "restart/killed/models", time.monotonic() - begun, None
 
     def start_and_ask(self, server):
         begun = time.monotonic()
