@@ -12,16 +12,17 @@ namespace skald::projection {
 
 // A sentence when the rows do not add up to what folding came to, or indexes are not of them.
 absl::StatusOr<std::string> Projector::RowsDifference(const LiveRows& rows,
-                                                      const storage::ViewSnapshot& snapshot) const {
+                                                      const storage::ViewSnapshot& snapshot,
+                                                      absl::FunctionRef<bool()> stopped) const {
   SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
                          snapshot.Get(CheckpointKey(rows.generation)));
   if (!text) return std::string();
   SKALD_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Decode(*text));
-  SKALD_ASSIGN_OR_RETURN(const auto sum, HashRows(snapshot, rows.generation));
+  SKALD_ASSIGN_OR_RETURN(const auto sum, HashRows(snapshot, rows.generation, stopped));
   if (sum.first == checkpoint.rows && sum.second == checkpoint.hash) {
     if (rows.schema == nullptr) return std::string();
     SKALD_ASSIGN_OR_RETURN(const std::string difference,
-                           IndexDifference(snapshot, rows.generation, rows.schema));
+                           IndexDifference(snapshot, rows.generation, rows.schema, stopped));
     if (difference.empty()) return std::string();
     return absl::StrCat("read model '", rows.model, "': ", difference, ": rebuild it");
   }
@@ -50,7 +51,8 @@ absl::StatusOr<std::vector<std::string>> Projector::CheckRows() const {
     snapshot = parts_.views.Snapshot();
   }
   for (const LiveRows& rows : live) {
-    SKALD_ASSIGN_OR_RETURN(std::string difference, RowsDifference(rows, *snapshot));
+    SKALD_ASSIGN_OR_RETURN(std::string difference,
+                           RowsDifference(rows, *snapshot, [] { return false; }));
     if (!difference.empty()) differences.push_back(std::move(difference));
   }
   return differences;
@@ -81,8 +83,11 @@ void Projector::BeginCheck(const std::string& model) {
     if (found == entries_.end() || found->second->live == 0) return;
     rows = LiveRowsOf(model, *found->second);
     snapshot = parts_.views.Snapshot();
+    interrupts_check_ = stopping_ || !builds_.empty();
   }
-  const absl::StatusOr<std::string> difference = RowsDifference(rows, *snapshot);
+  const absl::StatusOr<std::string> difference =
+      RowsDifference(rows, *snapshot, [this] { return interrupts_check_.load(); });
+  if (absl::IsCancelled(difference.status())) return;
   if (!difference.ok()) return Fail(difference.status());
   if (!difference->empty()) {
     MutexLock lock(mu_);

@@ -54,27 +54,33 @@ std::string IndexSums::Difference() const {
 
 absl::StatusOr<std::string> IndexDifference(const storage::ViewSnapshot& snapshot,
                                             uint64_t generation,
-                                            std::shared_ptr<const ModelSchema> schema) {
+                                            std::shared_ptr<const ModelSchema> schema,
+                                            absl::FunctionRef<bool()> stopped) {
   IndexSums sums(generation, std::move(schema));
   const std::string rows = GenerationPrefix(Table::kModelRow, generation);
-  absl::Status unreadable;
+  absl::Status ended;
+  const auto goes_on = [&] {
+    if (stopped()) ended = absl::CancelledError("the rows were not all looked at");
+    return ended.ok();
+  };
   SKALD_RETURN_IF_ERROR(
       snapshot.Scan(rows, PrefixEnd(rows), [&](absl::string_view key, absl::string_view text) {
         const absl::StatusOr<Json> row = Json::Parse(text);
         if (!row.ok()) {
-          unreadable = absl::DataLossError("a row of a read model cannot be read: rebuild it");
+          ended = absl::DataLossError("a row of a read model cannot be read: rebuild it");
           return false;
         }
         sums.AddRow(key.substr(rows.size()), *row);
-        return true;
+        return goes_on();
       }));
-  SKALD_RETURN_IF_ERROR(unreadable);
+  SKALD_RETURN_IF_ERROR(ended);
   const std::string entries = GenerationPrefix(Table::kModelIndex, generation);
   SKALD_RETURN_IF_ERROR(snapshot.Scan(entries, PrefixEnd(entries),
                                       [&](absl::string_view key, absl::string_view) {
                                         sums.AddEntry(key);
-                                        return true;
+                                        return goes_on();
                                       }));
+  SKALD_RETURN_IF_ERROR(ended);
   return sums.Difference();
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/json.h"
@@ -53,9 +54,11 @@ class IndexSums {
   uint64_t unknown_ = 0;       // entries of others
 };
 
-// As IndexSums::Difference, of what stands in a snapshot. DATA_LOSS when a row cannot be read.
+// As IndexSums::Difference, of what stands in a snapshot. DATA_LOSS when a row cannot be read,
+// CANCELLED once `stopped` says so.
 absl::StatusOr<std::string> IndexDifference(const storage::ViewSnapshot& snapshot,
                                             uint64_t generation,
-                                            std::shared_ptr<const ModelSchema> schema);
+                                            std::shared_ptr<const ModelSchema> schema,
+                                            absl::FunctionRef<bool()> stopped);
 
 }  // namespace skald::projection

@@ -339,15 +339,19 @@ absl::StatusOr<bool> DeleteGeneration(storage::Views& views, uint64_t generation
 }
 
 absl::StatusOr<std::pair<uint64_t, RowsHash>> HashRows(const storage::ViewSnapshot& snapshot,
-                                                       uint64_t generation) {
+                                                       uint64_t generation,
+                                                       absl::FunctionRef<bool()> stopped) {
   std::pair<uint64_t, RowsHash> sum;
+  bool is_stopped = false;
   const std::string prefix = GenerationPrefix(Table::kModelRow, generation);
-  SKALD_RETURN_IF_ERROR(snapshot.Scan(prefix, PrefixEnd(prefix),
-                                      [&](absl::string_view key, absl::string_view text) {
-                                        ++sum.first;
-                                        sum.second.Add(key.substr(prefix.size()), text);
-                                        return true;
-                                      }));
+  SKALD_RETURN_IF_ERROR(
+      snapshot.Scan(prefix, PrefixEnd(prefix), [&](absl::string_view key, absl::string_view text) {
+        is_stopped = stopped();
+        ++sum.first;
+        sum.second.Add(key.substr(prefix.size()), text);
+        return !is_stopped;
+      }));
+  if (is_stopped) return absl::CancelledError("the rows were not all looked at");
   return sum;
 }
 

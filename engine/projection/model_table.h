@@ -185,8 +185,9 @@ class TableRows : public ModelRows {
 absl::StatusOr<bool> DeleteGeneration(storage::Views& views, uint64_t generation, size_t count,
                                       std::string& place);
 
-// The sum over the rows that are there, counted anew.
+// The sum over the rows that are there, counted anew. CANCELLED once `stopped` says so.
 absl::StatusOr<std::pair<uint64_t, RowsHash>> HashRows(const storage::ViewSnapshot& snapshot,
-                                                       uint64_t generation);
+                                                       uint64_t generation,
+                                                       absl::FunctionRef<bool()> stopped);
 
 }  // namespace skald::projection

@@ -24,7 +24,9 @@ struct Interest {
   size_t watchers = 0;
 };
 
-// `round_took`: how long the last round took.
-Micros RoundPace(const PaceOptions& options, Interest interest, Micros round_took);
+// `round_took`: how long the last round took. `held_up`: so many of the last ones found commits of
+// which none was final, as the disk is slow: who waits is looked after more and more seldom then.
+Micros RoundPace(const PaceOptions& options, Interest interest, Micros round_took,
+                 size_t held_up = 0);
 
 }  // namespace skald::projection

@@ -67,6 +67,7 @@ void Projector::Stop() {
   {
     MutexLock lock(mu_);
     stopping_ = true;
+    interrupts_check_ = true;
     NotifyAll();
   }
   if (rounds_.joinable()) rounds_.join();
@@ -91,9 +92,12 @@ void Projector::Fail(const absl::Status& status) {
   {
     MutexLock lock(mu_);
     // What broke because the engine stops is no news.
-    if (broken_ || stopping_) return;
-    broken_ = true;
-    if (is_of_log) damage_ = status;
+    if (stopping_ || broken_ || (is_of_log && !damage_.ok())) return;
+    if (is_of_log) {
+      damage_ = status;
+    } else {
+      broken_ = true;
+    }
     NotifyAll();
   }
   // Sagas that need nothing of the damaged place go on.
@@ -122,8 +126,8 @@ bool Projector::WaitForWork() {
   MutexLock lock(mu_);
   while (!stopping_) {
     if (swapping_ != nullptr || has_gone_) return true;
-    const Micros pace =
-        RoundPace(options_.pace, {.waiting = waiting_, .watchers = watchers_}, round_took_);
+    const Micros pace = RoundPace(options_.pace, {.waiting = waiting_, .watchers = watchers_},
+                                  round_took_, held_up_);
     const Timestamp now = parts_.clock.Now();
     const Timestamp due = After(last_round_, pace);
     // Watchers mark their progress also when the last change was none of theirs.
@@ -155,6 +159,8 @@ absl::Status Projector::TakeRound() {
     const Cut before = pass_->cut();
     SKALD_ASSIGN_OR_RETURN(RoundResult result, pass_->Round(bounds, with_deltas));
     const bool is_complete = result.is_complete;
+    const bool is_held_up = result.commits == 0 && pass_->cut().positions != durable;
+    held_up_ = is_held_up ? held_up_ + 1 : 0;
     Publish(std::move(result), before);
     // What is durable and not final is for a later round.
     if (!is_complete || pass_->cut().positions != durable) has_grown_ = true;

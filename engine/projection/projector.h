@@ -177,6 +177,7 @@ class Projector final : public ModelKeeper {
 
   // Rebuilds (rebuild.cc).
   void RunBuilds();
+  std::shared_ptr<Build> NextBuild() const SKALD_REQUIRES(mu_);
   void TakeBuild(const std::shared_ptr<Build>& build);
   absl::Status FoldBuild(const std::shared_ptr<Build>& build);
   absl::StatusOr<Cut> AwaitTurn(Build& build, uint64_t folded);
@@ -201,8 +202,10 @@ class Projector final : public ModelKeeper {
     std::shared_ptr<const ModelSchema> schema;  // null when it is not known
   };
   static LiveRows LiveRowsOf(const std::string& model, const Entry& entry);
+  // Cut short: CANCELLED.
   absl::StatusOr<std::string> RowsDifference(const LiveRows& rows,
-                                             const storage::ViewSnapshot& snapshot) const;
+                                             const storage::ViewSnapshot& snapshot,
+                                             absl::FunctionRef<bool()> stopped) const;
 
   // Copies as of a time (copies.cc).
   absl::StatusOr<std::shared_ptr<Build>> BeginCopy(absl::string_view model,
@@ -229,12 +232,15 @@ class Projector final : public ModelKeeper {
   // The rounds' thread sleeps until there is more, for watchers.
   std::atomic<bool> awaits_growth_ = false;
 
+  // The scan of rows that a check begins with is to end.
+  std::atomic<bool> interrupts_check_ = false;
+
   mutable Mutex mu_;
   mutable CondVar changed_;  // what anyone may wait for, but for these two:
   CondVar round_wanted_;     // the rounds' thread
   CondVar build_wanted_;     // the builder's, when it has nothing to do
   bool stopping_ SKALD_GUARDED_BY(mu_) = false;
-  bool broken_ SKALD_GUARDED_BY(mu_) = false;
+  bool broken_ SKALD_GUARDED_BY(mu_) = false;  // by what is not of the log
   absl::Status damage_ SKALD_GUARDED_BY(mu_);  // of the log
   size_t waiting_ SKALD_GUARDED_BY(mu_) = 0;
   size_t watchers_ SKALD_GUARDED_BY(mu_) = 0;
@@ -243,7 +249,8 @@ class Projector final : public ModelKeeper {
   absl::btree_map<std::string, std::unique_ptr<Entry>> entries_ SKALD_GUARDED_BY(mu_);
   uint64_t next_generation_ SKALD_GUARDED_BY(mu_) = 1;
   Cut cut_ SKALD_GUARDED_BY(mu_);
-  std::deque<std::shared_ptr<Build>> builds_ SKALD_GUARDED_BY(mu_);  // the first is under way
+  std::deque<std::shared_ptr<Build>> builds_
+      SKALD_GUARDED_BY(mu_);  // oldest first; one is under way
   std::shared_ptr<Build> swapping_ SKALD_GUARDED_BY(mu_);            // wants to join the live ones
   std::vector<uint64_t> leaving_ SKALD_GUARDED_BY(mu_);  // generations, still in the live pass
   std::string checked_ SKALD_GUARDED_BY(mu_);  // the model whose turn to be checked was last
@@ -258,6 +265,7 @@ class Projector final : public ModelKeeper {
   Timestamp latest_;
   Timestamp last_round_;
   Micros round_took_ = 0;  // the last one
+  size_t held_up_ = 0;     // so many of the last ones found commits, and none that was final
 
   std::thread rounds_;
   std::thread builder_;

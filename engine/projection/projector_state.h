@@ -25,6 +25,7 @@ struct Projector::Build {
   uint64_t folded = 0;       // events since then
   absl::Status part_broken;  // folding one of its parts failed: the others give up
   bool is_paused = false;
+  bool gave_way = false;  // while it was paused: it is still to be built
   bool is_cancelled = false;
   std::optional<absl::StatusOr<RebuildResult>> result;
 };

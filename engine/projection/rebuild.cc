@@ -18,8 +18,8 @@ namespace {
 
 using storage::RowChange;
 
-// So few events are folded between two rounds without anyone noticing. Where the log grows as fast as
-// the builder folds, more are, or it would never end.
+// So few events are folded between two rounds without anyone noticing. Where the log grows about as
+// fast as the builder folds, more are, or a rebuild that somebody wants would never end.
 constexpr uint64_t kHandOverEvents = 5'000;
 constexpr uint64_t kHandOverEventsMax = 2'000'000;
 constexpr uint64_t kBatchEvents = 20'000;
@@ -51,9 +51,6 @@ absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::BeginRebuild(
 
 absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::AddBuild(
     Entry& entry, const RebuildOptions& options) {
-  for (const std::shared_ptr<Build>& other : builds_) {
-    if (other->options.is_background) other->is_cancelled = true;
-  }
   std::vector<RowChange> changes;
   entry.build = std::make_shared<Build>();
   entry.build->generation = NewGeneration(changes);
@@ -140,7 +137,7 @@ void Projector::RunBuilds() {
         if (to_check.empty()) build_wanted_.WaitFor(mu_, std::chrono::microseconds(kSecond));
       }
       if (stopping_) return;
-      if (!builds_.empty()) build = builds_.front();
+      build = NextBuild();
     }
     if (build != nullptr) {
       TakeBuild(build);
@@ -152,13 +149,27 @@ void Projector::RunBuilds() {
   }
 }
 
-void Projector::TakeBuild(const std::shared_ptr<Build>& build) {
-  absl::Status status = FoldBuild(build);
-  if (!status.ok()) EndBuild(build, status);
+// The oldest, but one that is paused only when there is no other: it holds nobody up.
+std::shared_ptr<Projector::Build> Projector::NextBuild() const {
+  for (const std::shared_ptr<Build>& build : builds_) {
+    if (!build->is_paused || build->is_cancelled) return build;
+  }
+  return builds_.empty() ? nullptr : builds_.front();
 }
 
-// Waits while the rebuild is paused or ahead of its rate, having folded so many events since the last
-// call, or is of a time that the live cut has not reached. Returns the live cut. Not OK: it is given up.
+void Projector::TakeBuild(const std::shared_ptr<Build>& build) {
+  const absl::Status status = FoldBuild(build);
+  if (status.ok()) return;
+  {
+    MutexLock lock(mu_);
+    if (build->gave_way) return;
+  }
+  EndBuild(build, status);
+}
+
+// Waits while the rebuild is paused or ahead of its rate, having folded so many events since the
+// last call, or is of a time that the live cut has not reached. Returns the live cut. Not OK: it is
+// given up, or gives way to others while it is paused, and goes on later.
 absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
   MutexLock lock(mu_);
   build.folded += folded;
@@ -174,6 +185,10 @@ absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
     return build.options.as_of && cut_.time < *build.options.as_of && damage_.ok();
   };
   while (!stopping_ && !build.is_cancelled && (build.is_paused || is_throttled() || is_early())) {
+    if (NextBuild().get() != &build && build.is_paused) {
+      build.gave_way = true;
+      return absl::AbortedError("paused, and others are to be built");
+    }
     const bool wants_round = is_early();
     waiting_ += wants_round ? 1 : 0;
     round_wanted_.NotifyOne();
@@ -193,18 +208,22 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
   {
     MutexLock lock(mu_);
     build->folding_since = parts_.clock.Now();
+    build->folded = 0;
+    build->gave_way = false;
   }
   SKALD_RETURN_IF_ERROR(FoldInParts(*build));
   uint64_t folded = 0;
   uint64_t hand_over = kHandOverEvents;
-  uint64_t left_before = ~uint64_t{0};
+  std::optional<uint64_t> left_before;
   while (true) {
     SKALD_ASSIGN_OR_RETURN(const Cut target, AwaitTurn(*build, folded));
     const Timestamp until = build->options.as_of.value_or(kNever);
     const uint64_t total = EventsBefore(target);
     const uint64_t left = total - std::min(total, EventsBefore(build->pass->cut()));
-    const bool gains = left < left_before - left_before / 8;
-    if (!gains) hand_over = std::min(2 * hand_over, kHandOverEventsMax);
+    const bool gains = !left_before || left + folded / 8 <= *left_before;
+    if (!gains && !build->options.is_background) {
+      hand_over = std::min(2 * hand_over, kHandOverEventsMax);
+    }
     left_before = left;
     if (left <= hand_over && !build->options.as_of) {
       MutexLock lock(mu_);
@@ -324,13 +343,22 @@ absl::Status Projector::SwapIn() {
   // No commits, or few: those that came since the builder looked.
   bool is_complete = false;
   while (!is_complete) {
-    SKALD_ASSIGN_OR_RETURN(const RoundResult round,
-                           build->pass->Round({.through = cut.positions,
-                                               .until = kNever,
-                                               .time = cut.time,
-                                               .events_max = kBatchEvents},
-                                              false));
-    is_complete = round.is_complete;
+    {
+      MutexLock lock(mu_);
+      if (stopping_) return absl::OkStatus();
+      if (build->is_cancelled) {
+        return SetEnded(build, absl::CancelledError("the rebuild was given up"));
+      }
+    }
+    const absl::StatusOr<RoundResult> round = build->pass->Round(
+        {.through = cut.positions, .until = kNever, .time = cut.time, .events_max = kBatchEvents},
+        false);
+    if (!round.ok()) {
+      // The live models have what they need, as when the builder's thread meets it.
+      EndBuild(build, round.status());
+      return absl::OkStatus();
+    }
+    is_complete = round->is_complete;
   }
   const Folding& folding = build->pass->foldings().front();
   const Checkpoint& checkpoint = folding.table->checkpoint();

@@ -46,9 +46,11 @@ absl::Status Projector::FoldInParts(Build& build) {
   }
   fold(0);
   for (std::thread& other : others) other.join();
+  absl::Status broken;
   {
     MutexLock lock(mu_);
-    SKALD_RETURN_IF_ERROR(build.part_broken);
+    broken = std::exchange(build.part_broken, absl::OkStatus());
+    if (!build.gave_way) SKALD_RETURN_IF_ERROR(broken);
   }
   std::vector<RowChange> changes;
   SKALD_ASSIGN_OR_RETURN(std::optional<Checkpoint> joined, JoinParts(build.generation, changes));
@@ -56,7 +58,7 @@ absl::Status Projector::FoldInParts(Build& build) {
   SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows(changes));
   build.pass = NewPass(joined->cut);
   build.pass->Add(NewFolding(build.model, build.generation, *std::move(joined)));
-  return absl::OkStatus();
+  return broken;
 }
 
 absl::Status Projector::FoldPart(Build& build, uint32_t part, uint32_t parts, const Cut& begin,

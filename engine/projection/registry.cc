@@ -277,6 +277,10 @@ absl::Status Projector::StartLive() {
 // ---- While open ----
 
 void Projector::StartBuild(Entry& entry, Checkpoint from, const RebuildOptions& options) {
+  for (const std::shared_ptr<Build>& other : builds_) {
+    if (other->options.is_background) other->is_cancelled = true;
+  }
+  interrupts_check_ = true;
   Build& build = *entry.build;
   build.model = entry.wanted;
   build.options = options;

@@ -237,12 +237,17 @@ absl::Status EngineImpl::VerifyModels(const std::function<bool(const VerifyRepor
   SKALD_ASSIGN_OR_RETURN(const std::vector<std::string> damaged, projector_->CheckRows());
   report.differences.insert(report.differences.end(), damaged.begin(), damaged.end());
   for (const projection::ModelStatus& model : projector_->GetStatus()) {
-    // One that stands still, or is being built, has nothing to be compared with; nor has a copy.
-    if (model.generation == 0 || model.stopped || model.build || model.copy_as_of) continue;
+    // One that stands still, or is being built, has nothing to be compared with; nor has a copy. A
+    // check in the background makes way.
+    const bool is_built = model.build && !model.build->is_check;
+    if (model.generation == 0 || model.stopped || is_built || model.copy_as_of) continue;
     const absl::StatusOr<projection::RebuildResult> rebuilt = projector_->Rebuild(
         model.name, {.check_only = true}, [&] { return progress && !progress(report); });
     if (absl::IsCancelled(rebuilt.status())) return rebuilt.status();
-    if (HasReason(rebuilt.status(), ErrorReason::kModelNotFound)) continue;
+    if (HasReason(rebuilt.status(), ErrorReason::kModelNotFound) ||
+        HasReason(rebuilt.status(), ErrorReason::kModelRebuilding)) {
+      continue;
+    }
     SKALD_RETURN_IF_ERROR(rebuilt.status());
     report.rows += rebuilt->rows;
     if (rebuilt->previous_hash.empty() || rebuilt->hash == rebuilt->previous_hash) continue;

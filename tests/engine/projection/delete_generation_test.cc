@@ -1,7 +1,9 @@
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/projection/index_sums.h"
 #include "engine/projection/model_table.h"
 #include "engine/projection/table_keys.h"
 #include "gmock/gmock.h"
@@ -95,6 +97,18 @@ TEST_F(DeleteGenerationTest, DoesNotWalkOverWhatIsGone) {
   while (!Delete(15)) {
   }
   EXPECT_THAT(KeysOf(kGone), ::testing::ElementsAre(behind));
+}
+
+TEST_F(DeleteGenerationTest, ASumThatIsCutShortIsNone) {
+  int looks = 0;
+  const auto stopped = [&] { return ++looks > 5; };
+  EXPECT_TRUE(absl::IsCancelled(HashRows(*views_.Snapshot(), kGone, stopped).status()));
+  EXPECT_EQ(looks, 6);
+  looks = 0;
+  const auto schema = std::make_shared<const ModelSchema>();
+  EXPECT_TRUE(
+      absl::IsCancelled(IndexDifference(*views_.Snapshot(), kGone, schema, stopped).status()));
+  EXPECT_EQ(looks, 6);
 }
 
 }  // namespace

@@ -37,5 +37,12 @@ TEST(PaceTest, WhoWaitsIsServedFirst) {
   EXPECT_EQ(RoundPace(kOptions, {.waiting = 1, .watchers = 1'000}, 0), 200);
 }
 
+TEST(PaceTest, WhoWaitsForADiskIsLookedAfterMoreSeldom) {
+  EXPECT_EQ(RoundPace(kOptions, {.waiting = 1}, 0, 1), 400);
+  EXPECT_EQ(RoundPace(kOptions, {.waiting = 1}, 0, 3), 1'600);
+  EXPECT_EQ(RoundPace(kOptions, {.waiting = 1}, 0, 4), 2'000);
+  EXPECT_EQ(RoundPace(kOptions, {.waiting = 1}, 0, 1'000'000), 2'000);
+}
+
 }  // namespace
 }  // namespace skald::projection

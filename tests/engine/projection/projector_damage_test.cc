@@ -114,6 +114,47 @@ TEST(ProjectorDamageTest, ModelsStandStillOverADamagedCommitAndSagasGoOn) {
   EXPECT_EQ(fatal, 0);
 }
 
+// Goal: damage that only a rebuild meets ends that rebuild and nothing else. Method: a commit that
+// the live models have folded already.
+TEST(ProjectorDamageTest, LiveModelsGoOnWhenARebuildMeetsDamage) {
+  DamagedLog log({.partition_count = 1});
+  storage::MemoryViews views;
+  runtime::EngineOptions options;
+  options.partition_count = options.threads = 1;
+  options.free_bytes_soft = options.free_bytes_hard = 0;
+  std::atomic<int> fatal = 0;
+  ASSERT_OK_AND_ASSIGN(const auto engine,
+                       runtime::OpenEngine(options, {.clock = nullptr,
+                                                     .fatal = [&](const absl::Status&) { ++fatal; },
+                                                     .log = &log,
+                                                     .views = &views}));
+  const auto open = [&] {
+    return engine->models()
+        .Open("sagas", {.wait_until = After(engine->Now(), 10 * kSecond)})
+        .status();
+  };
+  EngineDriver driver(*engine);
+  ASSERT_OK(driver.Deploy(kOrder));
+  ASSERT_OK(driver.Start("old", "order"));
+  ASSERT_OK(open());
+  const auto cursor = log.Read(PartitionId(0), Position(1));
+  for (; cursor->Valid(); cursor->Next()) {
+    ASSERT_OK_AND_ASSIGN(const storage::CommitView commit, storage::DecodeCommit(cursor->record()));
+    if (commit.header.saga_id() == "old") break;
+  }
+  ASSERT_TRUE(cursor->Valid());
+  log.Damage(PartitionId(0), cursor->first());
+  for (const std::string model : {"throughput", "sagas"}) {
+    const absl::Status rebuilt =
+        engine->models().Rebuild(model, {.check_only = true}, [] { return false; }).status();
+    EXPECT_TRUE(HasReason(rebuilt, ErrorReason::kLogCorrupt)) << rebuilt;
+  }
+  ASSERT_OK(driver.Start("new", "order"));
+  EXPECT_OK(open());
+  EXPECT_OK(engine->Shutdown());
+  EXPECT_EQ(fatal, 0);
+}
+
 // Goal: rows that nothing names do not stay for ever. Method: what a crash within a deletion leaves.
 TEST(ProjectorLeftOverTest, RowsOfADeletionThatWasCutShortGo) {
   storage::MemoryEventLog log({.partition_count = 1});

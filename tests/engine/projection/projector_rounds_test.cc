@@ -1,6 +1,7 @@
 // Goal: rounds fold what is final and no more, wait for nobody, and leave nothing behind for good.
 // Method: a projector without threads on a log in memory, where the test plays the partitions and
 // the writer.
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "engine/projection/projector.h"
 #include "gmock/gmock.h"
@@ -41,6 +43,19 @@ class OrderFold final : public ModelFold {
   std::vector<std::string>& order_;
 };
 
+// Counts events; several may count at once.
+class CountFold final : public ModelFold {
+ public:
+  explicit CountFold(std::atomic<int>& count) : count_(count) {}
+  absl::Status Fold(const FoldedEvent&, RowWriter&) override {
+    ++count_;
+    return absl::OkStatus();
+  }
+
+ private:
+  std::atomic<int>& count_;
+};
+
 class ProjectorRoundsTest : public ::testing::Test {
  protected:
   ProjectorRoundsTest()
@@ -48,11 +63,16 @@ class ProjectorRoundsTest : public ::testing::Test {
     Open();
   }
 
-  void Open() {
+  std::shared_ptr<const Model> MakeModel(const std::string& name, std::vector<std::string>& order) {
     Model model{.schema = {}, .version = "1"};
-    model.schema.name = "order";
+    model.schema.name = name;
     model.schema.columns = {{"key", ColumnType::kText, "", {}}};
-    model.make_fold = [this] { return std::make_unique<OrderFold>(order_); };
+    model.make_fold = [&order] { return std::make_unique<OrderFold>(order); };
+    return std::make_shared<const Model>(std::move(model));
+  }
+
+  void Open(const ProjectorOptions& options = {}, std::shared_ptr<const Model> model = nullptr) {
+    if (model == nullptr) model = MakeModel("order", order_);
     ProjectorParts parts{.log = log_,
                          .views = views_,
                          .clock = clock_,
@@ -60,8 +80,7 @@ class ProjectorRoundsTest : public ::testing::Test {
                          .watermarks = {&watermark(0), &watermark(1)},
                          .on_fatal = [](const absl::Status& status) { FAIL() << status; },
                          .computed = {}};
-    auto projector =
-        Projector::Open({}, std::move(parts), {std::make_shared<const Model>(std::move(model))});
+    auto projector = Projector::Open(options, std::move(parts), {std::move(model)});
     ASSERT_OK(projector);
     projector_ = *std::move(projector);
   }
@@ -112,6 +131,27 @@ class ProjectorRoundsTest : public ::testing::Test {
     std::vector<std::string> order = Round();
     for (std::string& commit : Round()) order.push_back(std::move(commit));
     return order;
+  }
+
+  // So many commits of an event each, folded by the live models.
+  void Fill(int count) {
+    for (int i = 0; i < count; ++i) Write(Decide(0));
+    Round();
+    ASSERT_EQ(projector_->PresentCut().positions[0], Position(static_cast<uint64_t>(count)));
+  }
+  ModelStatus StatusOf(absl::string_view name) {
+    for (ModelStatus& status : projector_->GetStatus()) {
+      if (status.name == name) return status;
+    }
+    ADD_FAILURE() << "no model " << name;
+    return {};
+  }
+  // Until it is so, or for ten seconds; the simulated clock stands still.
+  bool Await(absl::FunctionRef<bool()> is_so) {
+    for (int i = 0; i < 10'000 && !is_so(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return is_so();
   }
 
   SimulatedClock clock_;
@@ -174,6 +214,37 @@ TEST_F(ProjectorRoundsTest, ATurnThatDecidesNothingLeavesNothingBehind) {
   EXPECT_THAT(order_, ElementsAre("1/1"));
 }
 
+// A sync that takes long is no reason for a round each 200 us.
+TEST_F(ProjectorRoundsTest, WhoWaitsForWhatIsHeldUpCostsFewRounds) {
+  const Timestamp turn = watermark(0).BeginTurn(clock_.Now());
+  Advance();
+  Write(Decide(1));
+  Round();
+  std::atomic<int> rounds = 0;
+  projector_->AddRoundListener([&rounds] { ++rounds; });
+  projector_->Start();
+  std::thread reader(
+      [this] { EXPECT_OK(projector_->Open("order", {.wait_until = After(clock_.Now(), kHour)})); });
+  EXPECT_TRUE(Await([&] {
+    clock_.Advance(200);
+    return rounds > 0;
+  }));
+  rounds = 0;
+  for (int i = 0; i < 200; ++i) {
+    clock_.Advance(200);
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
+  }
+  EXPECT_LT(rounds, 40) << "of 200 at the least pace";
+  EXPECT_EQ(projector_->PresentCut().positions[1], Position(0));
+  watermark(0).EndTurn(Position(0), turn);
+  EXPECT_TRUE(Await([&] {
+    clock_.Advance(200);
+    return projector_->PresentCut().positions[1] == Position(1);
+  }));
+  reader.join();
+  projector_->Stop();
+}
+
 TEST_F(ProjectorRoundsTest, LaterCommitsAreLaterThanARound) {
   const Timestamp begun = clock_.Now();
   Round();
@@ -206,6 +277,103 @@ TEST_F(ProjectorRoundsTest, WhatWasFoldedStaysThePastAfterARestart) {
   EXPECT_GT(Timestamp(storage::DecodeCommit(commit.record)->header.time_us()), folded);
   Write(commit);
   EXPECT_THAT(TwoRounds(), ElementsAre("1/1"));
+}
+
+// The live models stand still while the rest of a rebuild is folded between two rounds.
+TEST_F(ProjectorRoundsTest, ARebuildIsHandedOverWhenLittleIsLeft) {
+  Fill(12'000);
+  projector_->Start();
+  ASSERT_OK(projector_->StartRebuild("order", {.check_only = true, .events_per_second = 5'000}));
+  for (int i = 0; i < 10; ++i) {
+    clock_.Advance(100 * kMillisecond);
+    for (int look = 0; look < 20; ++look) {
+      ASSERT_OK(projector_->PauseRebuild("order", false))
+          << "ended, with 7,000 events and more to go";
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  EXPECT_LE(StatusOf("order").build->events_done, 6'000);
+  clock_.Advance(kSecond);
+  EXPECT_TRUE(Await([&] { return StatusOf("order").last_build.has_value(); }));
+  projector_->Stop();
+}
+
+TEST_F(ProjectorRoundsTest, ACheckInTheBackgroundMakesWayForANewModel) {
+  projector_.reset();
+  watermarks_.emplace(kPartitions);
+  Open({.check_interval = kSecond, .check_events_per_second = 1});
+  Fill(6'000);
+  projector_->Start();
+  clock_.Advance(kSecond);
+  ASSERT_TRUE(Await([&] { return StatusOf("order").build.has_value(); }));
+  std::vector<std::string> second;
+  projector_->SetModels({MakeModel("order", order_), MakeModel("second", second)});
+  EXPECT_TRUE(Await([&] { return StatusOf("second").generation != 0; }));
+  projector_->Stop();
+  EXPECT_EQ(second.size(), 6'000u);
+}
+
+TEST_F(ProjectorRoundsTest, ARebuildThatIsPausedMakesWayAndGoesOnLater) {
+  Fill(6'000);
+  projector_->Start();
+  ASSERT_OK(projector_->StartRebuild("order", {.check_only = true, .events_per_second = 500}));
+  const auto done = [&] { return StatusOf("order").build->events_done; };
+  EXPECT_TRUE(Await([&] { return done() > 0; }));
+  ASSERT_OK(projector_->PauseRebuild("order", true));
+  std::vector<std::string> second;
+  projector_->SetModels({MakeModel("order", order_), MakeModel("second", second)});
+  EXPECT_TRUE(Await([&] { return StatusOf("second").generation != 0; }));
+  const uint64_t paused_at = done();
+  EXPECT_LT(paused_at, 1'000u);
+  ASSERT_OK(projector_->PauseRebuild("order", false));
+  clock_.Advance(kSecond);
+  EXPECT_TRUE(Await([&] { return done() > paused_at; }));
+  clock_.Advance(kMinute);
+  EXPECT_TRUE(Await([&] { return StatusOf("order").last_build.has_value(); }));
+  projector_->Stop();
+  EXPECT_OK(StatusOf("order").last_build->result);
+  EXPECT_EQ(order_.size(), 6'000u) << "each event once";
+}
+
+TEST_F(ProjectorRoundsTest, PartsOfARebuildThatIsPausedMakeWayToo) {
+  projector_.reset();
+  watermarks_.emplace(kPartitions);
+  std::atomic<int> folded = 0;
+  Model model = *MakeModel("order", order_);
+  model.by_saga = true;
+  model.make_fold = [&folded] { return std::make_unique<CountFold>(folded); };
+  const auto counted = std::make_shared<const Model>(std::move(model));
+  Open({.rebuild_threads = 2, .rebuild_apart_events_min = 1}, counted);
+  for (int i = 0; i < 1'000; ++i) {
+    Write(Decide(0));
+    Write(Decide(1));
+  }
+  Round();
+  ASSERT_EQ(folded.exchange(0), 2'000);
+  projector_->Start();
+  ASSERT_OK(projector_->StartRebuild("order", {.check_only = true, .events_per_second = 100}));
+  EXPECT_TRUE(Await([&] { return StatusOf("order").build->events_done > 0; }));
+  ASSERT_OK(projector_->PauseRebuild("order", true));
+  std::vector<std::string> second;
+  projector_->SetModels({counted, MakeModel("second", second)});
+  EXPECT_TRUE(Await([&] { return StatusOf("second").generation != 0; }));
+  EXPECT_LT(folded, 2'000);
+  ASSERT_OK(projector_->PauseRebuild("order", false));
+  clock_.Advance(kMinute);
+  EXPECT_TRUE(Await([&] { return StatusOf("order").last_build.has_value(); }));
+  projector_->Stop();
+  EXPECT_OK(StatusOf("order").last_build->result);
+  EXPECT_EQ(folded, 2'000) << "each event once";
+}
+
+TEST_F(ProjectorRoundsTest, ARebuildThatIsGivenUpEnds) {
+  Fill(100);
+  ASSERT_OK(projector_->StartRebuild("order", {.check_only = true, .events_per_second = 1}));
+  ASSERT_OK(projector_->CancelRebuild("order"));
+  projector_->Start();
+  EXPECT_TRUE(Await([&] { return StatusOf("order").last_build.has_value(); }));
+  projector_->Stop();
+  EXPECT_TRUE(absl::IsCancelled(StatusOf("order").last_build->result.status()));
 }
 
 }  // namespace
