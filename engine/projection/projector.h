@@ -181,6 +181,8 @@ class Projector final : public ModelKeeper {
   void TakeBuild(const std::shared_ptr<Build>& build);
   absl::Status FoldBuild(const std::shared_ptr<Build>& build);
   absl::StatusOr<Cut> AwaitTurn(Build& build, uint64_t folded);
+  static absl::Status CheckGoesOn(const Build& build);
+  absl::Status FoldRest(Build& build, const Cut& cut);
   absl::Status SwapIn();
   void EndBuild(const std::shared_ptr<Build>& build, absl::StatusOr<RebuildResult> result);
   absl::Status SetEnded(const std::shared_ptr<Build>& build, absl::StatusOr<RebuildResult> result)

@@ -203,6 +203,14 @@ absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
   return cut_;
 }
 
+// MODEL_STOPPED when what is built stands still before a poison event.
+absl::Status Projector::CheckGoesOn(const Build& build) {
+  const std::optional<Poison>& stopped = build.pass->foldings().front().table->checkpoint().stopped;
+  if (!stopped) return absl::OkStatus();
+  return ModelStoppedError(build.model->schema.name, stopped->partition, stopped->position,
+                           stopped->error);
+}
+
 // Not OK: it came to an end without being swapped in.
 absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
   {
@@ -241,12 +249,7 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
                             .events_max = BatchOf(build->options.events_per_second)},
                            false));
     folded = round.events;
-    const std::optional<Poison>& stopped =
-        build->pass->foldings().front().table->checkpoint().stopped;
-    if (stopped) {
-      return ModelStoppedError(build->model->schema.name, stopped->partition, stopped->position,
-                               stopped->error);
-    }
+    SKALD_RETURN_IF_ERROR(CheckGoesOn(*build));
     if (build->options.as_of && round.is_complete) return ServeCopy(build);
   }
 }
@@ -328,6 +331,23 @@ absl::Status Projector::DeleteGarbage() {
 
 // ---- The rounds' thread ----
 
+// What came since the builder looked: no commits, or few. Not OK: it is not to be swapped in.
+absl::Status Projector::FoldRest(Build& build, const Cut& cut) {
+  const RoundBounds bounds{
+      .through = cut.positions, .until = kNever, .time = cut.time, .events_max = kBatchEvents};
+  bool is_complete = false;
+  while (!is_complete) {
+    {
+      MutexLock lock(mu_);
+      if (stopping_) return ServerStoppingError();
+      if (build.is_cancelled) return absl::CancelledError("the rebuild was given up");
+    }
+    SKALD_ASSIGN_OR_RETURN(const RoundResult round, build.pass->Round(bounds, false));
+    is_complete = round.is_complete;
+  }
+  return CheckGoesOn(build);
+}
+
 absl::Status Projector::SwapIn() {
   std::shared_ptr<Build> build;
   Cut cut;
@@ -340,33 +360,17 @@ absl::Status Projector::SwapIn() {
   const auto is_served_by = [&](const Folding& folding) {
     return folding.model->schema.name == build->model->schema.name;
   };
-  // No commits, or few: those that came since the builder looked.
-  bool is_complete = false;
-  while (!is_complete) {
+  if (const absl::Status folded = FoldRest(*build, cut); !folded.ok()) {
     {
       MutexLock lock(mu_);
+      // It goes on after the next start.
       if (stopping_) return absl::OkStatus();
-      if (build->is_cancelled) {
-        return SetEnded(build, absl::CancelledError("the rebuild was given up"));
-      }
     }
-    const absl::StatusOr<RoundResult> round = build->pass->Round(
-        {.through = cut.positions, .until = kNever, .time = cut.time, .events_max = kBatchEvents},
-        false);
-    if (!round.ok()) {
-      // The live models have what they need, as when the builder's thread meets it.
-      EndBuild(build, round.status());
-      return absl::OkStatus();
-    }
-    is_complete = round->is_complete;
-  }
-  const Folding& folding = build->pass->foldings().front();
-  const Checkpoint& checkpoint = folding.table->checkpoint();
-  if (checkpoint.stopped) {
-    EndBuild(build, ModelStoppedError(build->model->schema.name, checkpoint.stopped->partition,
-                                      checkpoint.stopped->position, checkpoint.stopped->error));
+    // The live models have what they need, as when the builder's thread meets it.
+    EndBuild(build, folded);
     return absl::OkStatus();
   }
+  const Checkpoint& checkpoint = build->pass->foldings().front().table->checkpoint();
   RebuildResult result{.generation = build->generation,
                        .rows = checkpoint.rows,
                        .events = EventsBefore(cut),
