@@ -22,10 +22,11 @@ constexpr Micros kHoldMax = kSecond;
 // A frame of results stays under the 4 MiB that a client takes by default, with the last result.
 constexpr size_t kFrameBytes = 1 << 20;
 
-// Only a saga is worth measuring.
+// Only what was started and is not shown is not worth measuring.
 size_t BytesOf(const v1::StartSagasResponse::Result& result) {
   constexpr size_t kSmall = 256;
-  return result.has_started() && result.started().has_saga() ? result.ByteSizeLong() : kSmall;
+  const bool is_small = result.has_started() && !result.started().has_saga();
+  return is_small ? kSmall : std::max(result.ByteSizeLong(), kSmall);
 }
 
 }  // namespace
@@ -207,16 +208,21 @@ void StartStream::FetchDeferred() {
     MutexLock lock(mutex_);
     next = std::move(deferred_.front());
     deferred_.pop_front();
+    is_asking_ = true;
   }
   SagaKey key = next.reply.saga;
-  context_.engine.GetSaga(std::move(key), [self = shared_from_this(), next = std::move(next)](
-                                              absl::StatusOr<saga::SagaView> view) mutable {
-    {
-      MutexLock lock(self->mutex_);
-      self->is_fetching_ = false;
-    }
-    self->FinishWait(next.item_id, std::move(next.reply), view);
-  });
+  // A wait that is over, as a read would be refused under overload.
+  context_.engine.WaitSaga(std::move(key), Timestamp(0), /*until_parked=*/true,
+                           [self = shared_from_this(),
+                            next = std::move(next)](absl::StatusOr<saga::SagaView> view) mutable {
+                             {
+                               MutexLock lock(self->mutex_);
+                               self->is_fetching_ = false;
+                             }
+                             self->FinishWait(next.item_id, std::move(next.reply), view);
+                           });
+  MutexLock lock(mutex_);
+  is_asking_ = false;
 }
 
 void StartStream::AddError(uint64_t item_id, const absl::Status& status) {
@@ -243,7 +249,7 @@ void StartStream::AddResult(Result result) {
 void StartStream::AdvanceSoon() {
   {
     MutexLock lock(mutex_);
-    if (is_gathering_) return;
+    if (is_gathering_ || is_asking_) return;
     is_gathering_ = true;
   }
   const auto end = [self = shared_from_this()] {

@@ -104,6 +104,8 @@ class StartStream final
   size_t writing_bytes_ SKALD_GUARDED_BY(mutex_) = 0;
   std::deque<Deferred> deferred_ SKALD_GUARDED_BY(mutex_);
   bool is_fetching_ SKALD_GUARDED_BY(mutex_) = false;
+  // FetchDeferred asks the engine, which may answer at once: what comes of that is for who asked.
+  bool is_asking_ SKALD_GUARDED_BY(mutex_) = false;
   // Items read whose results are not written.
   size_t outstanding_ SKALD_GUARDED_BY(mutex_) = 0;
   bool is_reading_ SKALD_GUARDED_BY(mutex_) = false;

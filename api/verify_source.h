@@ -63,6 +63,8 @@ class VerifySource final : public FrameSource<v1::VerifyStoreResponse> {
  public:
   explicit VerifySource(std::shared_ptr<VerifyProgress> progress)
       : progress_(std::move(progress)) {}
+  // Also of a stream that was refused, which is not closed.
+  ~VerifySource() override { progress_->Stop(); }
 
   void Open(std::function<void()> wake) override { progress_->SetWake(std::move(wake)); }
   Pulled Pull(v1::VerifyStoreResponse& frame) override;

@@ -16,9 +16,14 @@ namespace skald::api {
 namespace {
 
 constexpr int kFunctionsMax = 1'000;
-// A frame of tasks stays well under the 4 MiB that a client takes by default; one task alone is
-// under 1 MiB.
+// A frame stays well under the 4 MiB that a client takes by default; one task alone is under 1 MiB.
 constexpr size_t kFrameBytes = 1 << 20;
+// So much may wait to be told, beside tasks, before the stream is not read.
+constexpr size_t kNewsBytesMax = 4 << 20;
+// Of anything that is told beside its token and an error.
+constexpr size_t kNewsBytes = 16;
+// More than any token takes: two ids and some numbers.
+constexpr size_t kTokenBytesMax = 1'024;
 // How much of an output that is not JSON its error shows.
 constexpr size_t kTailBytes = 1'024;
 
@@ -54,6 +59,17 @@ void SetTask(const task::ReadyTask& ready, std::string token, v1::Task& proto) {
   proto.set_arguments(ready.arguments);
   proto.set_compensation(ready.compensation);
   if (ready.deadline != kNever) SetTimestamp(ready.deadline, *proto.mutable_deadline());
+}
+
+// Tokens come back with what is said of them.
+absl::Status CheckTokens(const v1::WorkRequest& frame) {
+  size_t most = 0;
+  for (const auto& done : frame.completions()) most = std::max(most, done.token().size());
+  for (const auto& failure : frame.failures()) most = std::max(most, failure.token().size());
+  for (const std::string& token : frame.heartbeats()) most = std::max(most, token.size());
+  for (const std::string& token : frame.hello().held_tokens()) most = std::max(most, token.size());
+  if (most <= kTokenBytesMax) return absl::OkStatus();
+  return BadRequestError("token", absl::StrCat("of ", most, " bytes is no task token"));
 }
 
 }  // namespace
@@ -116,6 +132,7 @@ absl::Status WorkerSession::TakeFrame(const v1::WorkRequest& frame) {
     return BadRequestError("credit",
                            absl::StrCat("is more than ", context_.options.worker_credit_max));
   }
+  SKALD_RETURN_IF_ERROR(CheckTokens(frame));
   if (frame.has_hello()) SKALD_RETURN_IF_ERROR(TakeHello(frame.hello()));
 
   std::optional<task::WorkerId> worker;
@@ -165,15 +182,15 @@ absl::Status WorkerSession::TakeHello(const v1::WorkerHello& hello) {
   options.credit = hello.credit();
   {
     MutexLock lock(mutex_);
-    SetDuration(context_.options.worker_lease, *news_.mutable_welcome()->mutable_lease());
-    news_.mutable_welcome()->set_credit_max(context_.options.worker_credit_max);
-    has_news_ = true;
+    v1::WorkerWelcome& welcome = *News(kNewsBytes).mutable_welcome();
+    SetDuration(context_.options.worker_lease, *welcome.mutable_lease());
+    welcome.set_credit_max(context_.options.worker_credit_max);
     for (const std::string& bytes : hello.held_tokens()) {
       std::optional<saga::TaskToken> token = DecodeTaskToken(bytes);
       if (token) {
         options.holds.push_back(*std::move(token));
       } else {
-        news_.add_lost_tokens(bytes);
+        News(bytes.size() + kNewsBytes).add_lost_tokens(bytes);
       }
     }
   }
@@ -240,10 +257,11 @@ void WorkerSession::AddResult(const std::string& token, const absl::Status& stat
   {
     MutexLock lock(mutex_);
     if (is_broken_ || is_finished_) return;
-    v1::AnswerResult& result = *news_.add_results();
-    result.set_token(token);
+    v1::AnswerResult result;
     if (!status.ok()) *result.mutable_error() = ToRpcStatus(status);
-    has_news_ = true;
+    const size_t bytes = token.size() + kNewsBytes + (status.ok() ? 0 : result.ByteSizeLong());
+    result.set_token(token);
+    *News(bytes).add_results() = std::move(result);
     // An answer that is to be sent again leaves its task with the worker: overload must not bring
     // more work.
     const bool is_final = status.ok() || !GetErrorInfo(status).value_or(ErrorInfo()).retry_after;
@@ -277,8 +295,7 @@ void WorkerSession::TakeHeartbeats(
   MutexLock lock(mutex_);
   for (std::string& token : lost) {
     if (held_.erase(token) > 0) ++credit_back_;
-    news_.add_lost_tokens(std::move(token));
-    has_news_ = true;
+    News(token.size() + kNewsBytes).add_lost_tokens(std::move(token));
   }
 }
 
@@ -300,9 +317,9 @@ void WorkerSession::Cancel(std::vector<saga::TaskToken> tokens) {
     MutexLock lock(mutex_);
     if (is_broken_ || is_finished_) return;
     for (const saga::TaskToken& token : tokens) {
-      news_.add_cancelled_tokens(EncodeTaskToken(token));
+      std::string bytes = EncodeTaskToken(token);
+      News(bytes.size() + kNewsBytes).add_cancelled_tokens(std::move(bytes));
     }
-    has_news_ = has_news_ || !tokens.empty();
   }
   AdvanceSoon(BrokerCalls::kForbidden);
 }
@@ -368,13 +385,14 @@ WorkerSession::Next WorkerSession::Decide(BrokerCalls calls) {
     return Next::kFinish;
   }
   const bool has_credit = calls == BrokerCalls::kAllowed && credit_back_ > 0;
-  if (!is_writing_ && !is_gathering_ && !is_broken_ && (has_news_ || !tasks_.empty() || has_credit)) {
+  if (!is_writing_ && !is_gathering_ && !is_broken_ &&
+      (!news_.empty() || !tasks_.empty() || has_credit)) {
     // Held from here on, so that giving credit back and filling the frame are one.
     is_writing_ = true;
     return Next::kSend;
   }
   if (!is_reading_ && !reads_done_ && !is_ending_ && !is_broken_ &&
-      outstanding_ < context_.options.worker_answers_max) {
+      outstanding_ < context_.options.worker_answers_max && news_bytes_ < kNewsBytesMax) {
     is_reading_ = true;
     is_starting_read_ = true;
     return Next::kRead;
@@ -385,19 +403,31 @@ WorkerSession::Next WorkerSession::Decide(BrokerCalls calls) {
 bool WorkerSession::MustFinish() const {
   if (is_writing_ || is_starting_read_) return false;
   if (is_broken_) return true;
-  if (outstanding_ > 0 || has_news_) return false;
+  if (outstanding_ > 0 || !news_.empty()) return false;
   return is_ending_ || reads_done_ || (is_draining_ && held_.empty());
 }
 
+v1::WorkResponse& WorkerSession::News(size_t bytes) {
+  if (news_.empty() || news_.back().bytes >= kFrameBytes) news_.emplace_back();
+  news_.back().bytes += bytes;
+  news_bytes_ += bytes;
+  return news_.back().news;
+}
+
 bool WorkerSession::FillFrame() {
-  writing_.Swap(&news_);
-  bool has_frame = std::exchange(has_news_, false);
+  bool has_frame = !news_.empty();
   size_t bytes = 0;
+  if (has_frame) {
+    writing_.Swap(&news_.front().news);
+    bytes = writing_bytes_ = news_.front().bytes;
+    news_.pop_front();
+  }
   while (!tasks_.empty() && bytes < kFrameBytes) {
     const task::ReadyTaskPtr ready = std::move(tasks_.front());
     tasks_.pop_front();
     std::string token = EncodeTaskToken(ready->token);
-    held_.insert(token);
+    // Handed out again after its lease, it took another credit.
+    if (!held_.insert(token).second) ++credit_back_;
     bytes += ready->arguments.size() + token.size();
     SetTask(*ready, std::move(token), *writing_.add_tasks());
     has_frame = true;
@@ -426,6 +456,7 @@ void WorkerSession::OnWriteDone(bool ok) {
     MutexLock lock(mutex_);
     is_writing_ = false;
     outstanding_ -= static_cast<size_t>(writing_.results_size());
+    news_bytes_ -= std::exchange(writing_bytes_, 0);
     writing_.Clear();
     if (!ok) is_broken_ = true;
   }
@@ -460,8 +491,7 @@ void WorkerSession::Drain(Micros grace) {
     is_draining_ = true;
     tasks_.clear();
     if (end_status_.ok()) end_status_ = ServerStoppingError();
-    SetDuration(grace, *news_.mutable_drain()->mutable_grace());
-    has_news_ = true;
+    SetDuration(grace, *News(kNewsBytes).mutable_drain()->mutable_grace());
   }
   Advance();
 }

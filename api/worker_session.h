@@ -1,8 +1,9 @@
 // A worker's stream: tasks out, answers in, many to a frame each way.
 //
 // What is to be told gathers in an outbox while a write is under way, or a turn of the engine tells
-// more, and goes out together. The outbox is bounded: tasks by the worker's credit, results by
-// worker_answers_max, past which the stream is not read.
+// more, and goes out together, in frames that a client takes by default. The outbox is bounded:
+// tasks by the worker's credit, results by worker_answers_max, and all but tasks by 4 MiB and what
+// one frame of the worker's brings; past that the stream is not read.
 //
 // Credit: a task takes one when it is handed out. It comes back with the answer's result (unless
 // that asks for the answer again), or when a heartbeat reports the task lost. Only tasks handed out
@@ -73,6 +74,8 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
   enum class Next { kNothing, kRead, kSend, kFinish };
   Next Decide(BrokerCalls calls) SKALD_REQUIRES(mutex_);
   bool MustFinish() const SKALD_REQUIRES(mutex_);
+  // The frame to be told next that has room; so many bytes are to be added to it.
+  v1::WorkResponse& News(size_t bytes) SKALD_REQUIRES(mutex_);
   // True when a frame is in `writing_`.
   bool FillFrame() SKALD_REQUIRES(mutex_);
   void GiveCreditBack();
@@ -93,8 +96,13 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
   // What is to be told.
   std::deque<task::ReadyTaskPtr> tasks_ SKALD_GUARDED_BY(mutex_);
   Micros lease_ SKALD_GUARDED_BY(mutex_) = 0;
-  v1::WorkResponse news_ SKALD_GUARDED_BY(mutex_);
-  bool has_news_ SKALD_GUARDED_BY(mutex_) = false;  // news_ is not empty
+  struct Frame {
+    v1::WorkResponse news;
+    size_t bytes = 0;  // about
+  };
+  std::deque<Frame> news_ SKALD_GUARDED_BY(mutex_);
+  size_t news_bytes_ SKALD_GUARDED_BY(mutex_) = 0;  // with what is being written
+  size_t writing_bytes_ SKALD_GUARDED_BY(mutex_) = 0;
   // Tokens handed out on this stream and not answered.
   absl::flat_hash_set<std::string> held_ SKALD_GUARDED_BY(mutex_);
   // To be given back to the broker with the next frame.

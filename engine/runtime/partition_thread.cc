@@ -121,9 +121,11 @@ bool PartitionThread::Take(Timestamp due) {
   MutexLock lock(mu_);
   Sleep(due);
   if (waits) awake_wait_.End();
+  // What is left is answered by the destructor.
+  if (stopping_) return false;
   std::swap(items_, intake_);
   has_intake_.store(false, std::memory_order_relaxed);
-  return !stopping_;
+  return true;
 }
 
 void PartitionThread::Sleep(Timestamp due) {

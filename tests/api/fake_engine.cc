@@ -235,6 +235,7 @@ void FakeEngine::GetSaga(SagaKey key, Done<saga::SagaView> done) {
     MutexLock lock(mutex_);
     if (const auto it = sagas_.find(key); it != sagas_.end()) view = it->second;
   }
+  if (refuses_reads) view = PartitionOverloadedError(PartitionOf(key), kSecond);
   done(std::move(view));
 }
 

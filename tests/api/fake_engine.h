@@ -47,6 +47,7 @@ class FakeEngine final : public runtime::Engine {
       verify;
   // How many commands of streams find no room before the next does.
   std::atomic<int> refused_tries = 0;
+  std::atomic<bool> refuses_reads = false;  // of one saga, as under overload
   // Answers to commands wait for ReleaseReplies.
   void HoldReplies();
   void ReleaseReplies();

@@ -163,6 +163,62 @@ TEST_F(SlowReaderTest, SagasThatEndMeanwhileAreFetchedLater) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+class ManyItemsTest : public StartStreamTest {
+ protected:
+  ManyItemsTest() {
+    options_.start_items_max = 9'000;
+    options_.start_bytes_max = 4 << 20;
+  }
+};
+
+// Their starts are durable, so overload refuses none.
+TEST_F(ManyItemsTest, ThousandsThatWereLetGoAreFetched) {
+  constexpr int kLarge = 400, kSagas = 8'000;
+  engine_.refuses_reads = true;
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  for (int first = 0; first < kSagas; first += 1'000) {
+    v1::StartSagasRequest frame = Frame(static_cast<uint64_t>(first), 1'000);
+    for (auto& item : *frame.mutable_items()) {
+      engine_.PutSaga(RunningSaga(item.start().saga_id()));
+      item.mutable_start()->mutable_wait()->set_seconds(60);
+    }
+    ASSERT_TRUE(stream->Write(frame));
+  }
+  stream->WritesDone();
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.waiting() == kSagas; }));
+  for (int i = 0; i < kSagas; ++i) {
+    saga::SagaView saga = CompletedSaga(absl::StrCat("order-", i));
+    if (i < kLarge) saga.output = Json::String(std::string(100'000, 'x'));
+    engine_.EndSaga(std::move(saga));
+  }
+  v1::StartSagasResponse response;
+  int results = 0;
+  while (stream->Read(&response)) {
+    for (const auto& result : response.results()) results += result.started().has_saga() ? 1 : 0;
+  }
+  EXPECT_EQ(results, kSagas);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+// More refusals than a client takes in one message.
+TEST_F(ManyItemsTest, ManyRefusalsComeInFramesThatAClientTakes) {
+  constexpr int kSagas = 8'000;
+  engine_.decide = [](const saga::Command&) -> absl::StatusOr<runtime::CommandReply> {
+    return BadRequestError("input", std::string(1'500, 'x'));
+  };
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  for (int first = 0; first < kSagas; first += 1'000) {
+    ASSERT_TRUE(stream->Write(Frame(static_cast<uint64_t>(first), 1'000)));
+  }
+  stream->WritesDone();
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.commands().size() >= 3'000; }));
+  v1::StartSagasResponse response;
+  int results = 0;
+  while (stream->Read(&response)) results += response.results_size();
+  EXPECT_EQ(results, kSagas);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
 TEST_F(StartStreamTest, CancellationStopsWaits) {
   engine_.PutSaga(RunningSaga("order-1"));
   const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);

@@ -1,4 +1,6 @@
 // Goal: the worker stream under load and at its ends: batching, credit, bounds, breaks, drain.
+#include <atomic>
+#include <chrono>
 #include <set>
 #include <string>
 #include <thread>
@@ -144,6 +146,92 @@ TEST_F(WorkerStreamTest, UnansweredAnswersAreBounded) {
   writer.join();
   EXPECT_EQ(results, 30'000);
   EXPECT_TRUE(stream->Finish().ok());
+}
+
+// What a worker says that nobody knows is told back: it must not gather when the worker does not
+// read.
+TEST_F(WorkerStreamTest, LostTokensThatNobodyReadsAreBounded) {
+  constexpr int kFrames = 100;
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 0);
+  std::atomic<int> written = 0;
+  std::thread writer([&] {
+    v1::WorkRequest frame;
+    for (int i = 0; i < 10'000; ++i) frame.add_heartbeats(std::string(100, 'x'));
+    while (written < kFrames && stream->Write(frame)) ++written;
+    stream->WritesDone();
+  });
+  for (int before = -1; before != written;) {
+    before = written;
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+  EXPECT_LT(written, 40) << "4 MiB and what is on its way";
+  int lost = 0;
+  v1::WorkResponse frame;
+  while (stream->Read(&frame)) lost += frame.lost_tokens_size();
+  writer.join();
+  EXPECT_EQ(lost, kFrames * 10'000) << "and none is dropped";
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(WorkerStreamTest, WhatIsNoTokenByItsLengthEndsTheStream) {
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 0);
+  v1::WorkRequest frame;
+  frame.add_completions()->set_token(std::string(1'025, 'x'));
+  stream->Write(frame);
+  Told told;
+  EXPECT_FALSE(ReadUntil(*stream, told, [] { return false; }));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+// More refusals than a client takes in one message.
+TEST_F(WorkerStreamTest, ManyRefusalsComeInFramesThatAClientTakes) {
+  constexpr int kFrames = 15;
+  engine_.decide = [](const saga::Command& command) -> absl::StatusOr<runtime::CommandReply> {
+    return TaskNotRunningError(std::get<saga::AnswerTask>(command.request).token.saga,
+                               "/do/0/a-task-with-quite-a-long-name", "was answered");
+  };
+  engine_.HoldReplies();
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 0);
+  v1::WorkRequest frame;
+  for (int i = 0; i < 1'000; ++i) {
+    saga::TaskToken token = Token(i);
+    token.saga.saga_id += std::string(200, 'x');
+    frame.add_completions()->set_token(EncodeTaskToken(token));
+  }
+  for (int i = 0; i < kFrames; ++i) ASSERT_TRUE(stream->Write(frame));
+  stream->WritesDone();
+  ASSERT_TRUE(engine_.WaitUntil([&] { return engine_.commands().size() == kFrames * 1'000; }));
+  engine_.ReleaseReplies();
+  int results = 0;
+  v1::WorkResponse told;
+  while (stream->Read(&told)) results += told.results_size();
+  EXPECT_EQ(results, kFrames * 1'000);
+  const grpc::Status status = stream->Finish();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(WorkerStreamTest, CreditOfATaskThatIsHandedOutAgainComesBack) {
+  engine_.decide = [this](const saga::Command& command) -> absl::StatusOr<runtime::CommandReply> {
+    const saga::TaskToken token = std::get<saga::AnswerTask>(command.request).token;
+    engine_.broker().Closed({&token, 1}, engine_.Now());
+    return runtime::CommandReply();
+  };
+  Enqueue(0, 1);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  const std::unique_ptr<Stream> stream = OpenStream(context, 2);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 1; }));
+  engine_.broker().Poll(After(engine_.Now(), 31 * kSecond));
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 2; }));
+  ASSERT_EQ(told.tasks[0].token(), told.tasks[1].token());
+  ASSERT_TRUE(stream->Write(Completions(told.tasks, 0, 1)));
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.results.size() == 1; }));
+  Enqueue(1, 2);
+  EXPECT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 4; }));
 }
 
 TEST_F(WorkerStreamTest, HeldTokensRegainTheirLeases) {

@@ -2,6 +2,7 @@
 // log whose appends sleep, driven by the real thread and writer.
 #include "engine/runtime/partition_thread.h"
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <thread>
@@ -80,6 +81,57 @@ TEST(PartitionThreadTest, ThePartitionsHearWhatWritesTake) {
   }
   thread.Stop();
   EXPECT_GE(partition.admission().write_time(), 5 * kMillisecond);
+}
+
+// Goal: who submitted is answered, also when the thread stops. Method: its last turn is held up
+// while another command comes in and it is told to stop.
+TEST(PartitionThreadTest, WhatCameInWithTheStopIsAnswered) {
+  PartitionWorld world;
+  world.MustDeploy(kNothing);
+  partition::Partition& partition = world.partition();
+  const RealClock clock;
+  storage::LogWriter writer(world.log(), {.on_durable = [](const auto&) {}});
+  std::promise<absl::Status> late;
+  std::atomic<bool> is_refused = false;
+  {
+    runtime::PartitionThread thread(
+        {.clock = &clock,
+         .writer = &writer,
+         .partitions = {&partition},
+         .on_durable = [] {},
+         .on_fatal = [](const absl::Status& why) { ADD_FAILURE() << why; },
+         .on_turn = [](const partition::Partition&) {}});
+    const auto submit = [&](const std::string& saga, auto done) {
+      thread.Submit(
+          {.partition = &partition,
+           .command = PartitionWorld::Start(saga, "nothing"),
+           .ticket = {},
+           .done = [done = std::move(done)](absl::StatusOr<partition::CommandReply> reply) mutable {
+             done(reply.status());
+           }});
+    };
+    thread.Start();
+    std::promise<void> begun, release;
+    thread.Post([&] {
+      begun.set_value();
+      release.get_future().wait();
+    });
+    begun.get_future().wait();
+    submit("late", [&](const absl::Status& status) { late.set_value(status); });
+    std::thread stopper([&] { thread.Stop(); });
+    // Refused at once: the thread was told to stop.
+    while (!is_refused) {
+      submit("probe", [&](const absl::Status& status) {
+        if (!status.ok()) is_refused = true;
+      });
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    release.set_value();
+    stopper.join();
+  }
+  auto answer = late.get_future();
+  ASSERT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  EXPECT_TRUE(absl::IsUnavailable(answer.get()));
 }
 
 }  // namespace
