@@ -22,8 +22,6 @@ constexpr size_t kFrameBytes = 1 << 20;
 constexpr size_t kNewsBytesMax = 4 << 20;
 // Of anything that is told beside its token and an error.
 constexpr size_t kNewsBytes = 16;
-// More than any token takes: two ids and some numbers.
-constexpr size_t kTokenBytesMax = 1'024;
 // How much of an output that is not JSON its error shows.
 constexpr size_t kTailBytes = 1'024;
 
@@ -59,17 +57,6 @@ void SetTask(const task::ReadyTask& ready, std::string token, v1::Task& proto) {
   proto.set_arguments(ready.arguments);
   proto.set_compensation(ready.compensation);
   if (ready.deadline != kNever) SetTimestamp(ready.deadline, *proto.mutable_deadline());
-}
-
-// Tokens come back with what is said of them.
-absl::Status CheckTokens(const v1::WorkRequest& frame) {
-  size_t most = 0;
-  for (const auto& done : frame.completions()) most = std::max(most, done.token().size());
-  for (const auto& failure : frame.failures()) most = std::max(most, failure.token().size());
-  for (const std::string& token : frame.heartbeats()) most = std::max(most, token.size());
-  for (const std::string& token : frame.hello().held_tokens()) most = std::max(most, token.size());
-  if (most <= kTokenBytesMax) return absl::OkStatus();
-  return BadRequestError("token", absl::StrCat("of ", most, " bytes is no task token"));
 }
 
 }  // namespace
@@ -132,7 +119,6 @@ absl::Status WorkerSession::TakeFrame(const v1::WorkRequest& frame) {
     return BadRequestError("credit",
                            absl::StrCat("is more than ", context_.options.worker_credit_max));
   }
-  SKALD_RETURN_IF_ERROR(CheckTokens(frame));
   if (frame.has_hello()) SKALD_RETURN_IF_ERROR(TakeHello(frame.hello()));
 
   std::optional<task::WorkerId> worker;

@@ -174,17 +174,6 @@ TEST_F(WorkerStreamTest, LostTokensThatNobodyReadsAreBounded) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
-TEST_F(WorkerStreamTest, WhatIsNoTokenByItsLengthEndsTheStream) {
-  grpc::ClientContext context;
-  const std::unique_ptr<Stream> stream = OpenStream(context, 0);
-  v1::WorkRequest frame;
-  frame.add_completions()->set_token(std::string(1'025, 'x'));
-  stream->Write(frame);
-  Told told;
-  EXPECT_FALSE(ReadUntil(*stream, told, [] { return false; }));
-  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-}
-
 // More refusals than a client takes in one message.
 TEST_F(WorkerStreamTest, ManyRefusalsComeInFramesThatAClientTakes) {
   constexpr int kFrames = 15;
