@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/strings/str_cat.h"
-
 namespace skald::api {
 namespace {
 
@@ -64,28 +62,12 @@ void SetProblem(const Json& error, v1::Problem& proto) {
   proto.set_instance(TextOf(error.Get("instance")));
 }
 
-namespace {
-
-// Text of a problem past its bound is cut: a failure must not fail to be recorded because its
-// description is long.
-Json ProblemText(absl::string_view text, size_t bytes_max) {
-  if (text.size() <= bytes_max) return Json::String(text);
-  size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return Json::String(
-      absl::StrCat(text.substr(0, end), "... (cut; it had ", text.size(), " bytes)"));
-}
-
-}  // namespace
-
 Json ProblemToJson(const v1::Problem& problem) {
-  constexpr size_t kShortTextMax = 4 << 10;
-  constexpr size_t kDetailMax = 64 << 10;
   Json::ObjectBuilder builder;
-  if (!problem.type().empty()) builder.Add("type", ProblemText(problem.type(), kShortTextMax));
+  if (!problem.type().empty()) builder.Add("type", Json::String(problem.type()));
   if (problem.status() != 0) builder.Add("status", Json::Int(problem.status()));
-  if (!problem.title().empty()) builder.Add("title", ProblemText(problem.title(), kShortTextMax));
-  if (!problem.detail().empty()) builder.Add("detail", ProblemText(problem.detail(), kDetailMax));
+  if (!problem.title().empty()) builder.Add("title", Json::String(problem.title()));
+  if (!problem.detail().empty()) builder.Add("detail", Json::String(problem.detail()));
   return std::move(builder).Build();
 }
 

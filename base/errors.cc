@@ -284,8 +284,9 @@ absl::Status SagaTooLargeError(const SagaKey& key, size_t bytes, size_t bytes_ma
   info.metadata.emplace_back("bytes", absl::StrCat(bytes));
   info.metadata.emplace_back("bytes_max", absl::StrCat(bytes_max));
   return MakeError(absl::StatusCode::kResourceExhausted,
-                   absl::StrCat("Saga ", Quoted(key), " would hold ", bytes, " bytes; at most ",
-                                bytes_max, " are allowed. Keep less in its context and outputs"),
+                   absl::StrCat("The history of saga ", Quoted(key), " takes ", bytes,
+                                " bytes and more; a bundle has ", bytes_max,
+                                " at most. Read its events instead"),
                    info);
 }
 

@@ -25,25 +25,9 @@ constexpr size_t kTimersAtOnce = 256;
 // A timer whose firing changed nothing though it still stands is tried again after this.
 constexpr Micros kTimerRetry = 10 * kSecond;
 
-// The answer that stands for one that does not fit into the log: without it the task would be
-// handed out again and again.
-Json OutputTooLarge(size_t bytes) {
-  Json::ObjectBuilder error;
-  error.Add("type",
-            Json::String("https://open-workflow-specification.org/spec/1.0.0/errors/runtime"));
-  error.Add("status", Json::Int(500));
-  error.Add("title", Json::String("Task output too large"));
-  error.Add("detail", Json::String(absl::StrCat(
-                          "The commit with this output would take ", bytes, " bytes; at most ",
-                          storage::kCommitBytesMax,
-                          " are allowed. Store the large value elsewhere and answer with a "
-                          "reference to it")));
-  return std::move(error).Build();
-}
-
-bool HasWorkersOutput(const Command& command) {
-  const auto* const answer = std::get_if<AnswerTask>(&command.request);
-  return answer != nullptr && answer->output.has_value();
+bool IsContinue(const Command& command) {
+  const auto* const fire = std::get_if<FireTimer>(&command.request);
+  return fire != nullptr && fire->kind == FireTimer::Kind::kContinue;
 }
 
 }  // namespace
@@ -194,7 +178,11 @@ void Partition::Handle(CommandRequest& request) {
   } else {
     if (saga == nullptr) return Reply(request, SagaNotFoundError(command.saga));
     const absl::StatusOr<bool> repeated = RepeatFromDedup(request);
-    if (!repeated.ok()) return Break(repeated.status());
+    if (!repeated.ok()) {
+      Break(repeated.status());
+      return Reply(request,
+                   PartitionNotServingError(options_.partition, "its rows are unreadable"));
+    }
     if (*repeated) return;
     definition = fold_->definitions().FindByHash(saga->state.definition_hash);
   }
@@ -203,24 +191,13 @@ void Partition::Handle(CommandRequest& request) {
   }
   static const SagaState* const kNotStarted = new SagaState();
   const SagaState& state = saga != nullptr ? saga->state : *kNotStarted;
-  Decide(state, command, *definition);
+  if (!Decide(state, command, *definition)) {
+    KeepTimer(state, command, kTimerRetry);
+    return Reply(request, CommitTooLargeError(record_.size(), storage::kCommitBytesMax));
+  }
   if (decision_.bodies.events_size() == 0) {
     KeepTimer(state, command, kTimerRetry);
     return Reply(request, decision_.reply);
-  }
-  if (!Encode(decision_.header, decision_.bodies, decision_.slots)) {
-    if (!HasWorkersOutput(command)) {
-      KeepTimer(state, command, kTimerRetry);
-      return Reply(request, CommitTooLargeError(record_.size(), storage::kCommitBytesMax));
-    }
-    auto& answer = std::get<AnswerTask>(request.command.request);
-    answer.output.reset();
-    answer.error = OutputTooLarge(record_.size());
-    Decide(state, command, *definition);
-    if (decision_.bodies.events_size() == 0 ||
-        !Encode(decision_.header, decision_.bodies, decision_.slots)) {
-      return Reply(request, CommitTooLargeError(record_.size(), storage::kCommitBytesMax));
-    }
   }
   Commit(saga, command.saga, request);
 }
@@ -259,17 +236,25 @@ absl::StatusOr<bool> Partition::RepeatFromDedup(CommandRequest& request) {
   return true;
 }
 
-// Into decision_.
-void Partition::Decide(const SagaState& state, const Command& command,
+// Into decision_, and encoded into record_ when there are events. A step that does not fit a commit
+// is cut short, and goes on as one that went on for too long; false when its least part is too
+// large.
+bool Partition::Decide(const SagaState& state, const Command& command,
                        const Definition& definition) {
-  saga::Decide(state, command,
-               {.now = CommitTime(),
-                .random = Random(),
-                .program = definition.program.get(),
-                .partition = options_.partition,
-                .next_position = staged_position().Next(),
-                .limits = options_.decide},
-               decision_);
+  saga::DecideContext context{.now = CommitTime(),
+                              .random = Random(),
+                              .program = definition.program.get(),
+                              .partition = options_.partition,
+                              .next_position = staged_position().Next(),
+                              .limits = options_.decide};
+  const size_t moves_min = IsContinue(command) ? 1 : 0;
+  while (true) {
+    saga::Decide(state, command, context, decision_);
+    if (decision_.bodies.events_size() == 0) return true;
+    if (Encode(decision_.header, decision_.bodies, decision_.slots)) return true;
+    if (decision_.moves <= moves_min) return false;
+    context.limits.moves_per_step = std::max(moves_min, decision_.moves / 2);
+  }
 }
 
 // Encodes a commit into record_; false when it is too large.

@@ -227,7 +227,7 @@ class Partition {
   void Handle(CommandRequest& request);
   void Repeat(const saga::SagaState& state, CommandRequest& request);
   absl::StatusOr<bool> RepeatFromDedup(CommandRequest& request);
-  void Decide(const saga::SagaState& state, const saga::Command& command,
+  bool Decide(const saga::SagaState& state, const saga::Command& command,
               const Definition& definition);
   bool Encode(const log::v1::CommitHeader& header, const log::v1::EventBodies& bodies,
               absl::Span<const std::string> slots);

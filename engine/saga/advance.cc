@@ -9,10 +9,12 @@ namespace skald::saga {
 void Execution::Advance() {
   while (state_.exists() && !state_.is_ended() && !state_.suspended && !OverBudget()) {
     bool moved = false;
+    move_begin_ = slot_bytes_;
     // The newest frames are the deepest: they move first.
     for (size_t i = state_.frames.size(); i-- > 0 && !moved;)
       moved = StepFrame(state_.frames[i].id);
     if (!moved) return;
+    ++moves_;
   }
 }
 
@@ -108,7 +110,7 @@ void Execution::FinishList(FrameId id, bool end) {
 }
 
 void Execution::FinishLists() {
-  for (size_t i = state_.frames.size(); i-- > 0;) {
+  for (size_t i = state_.frames.size(); i-- > 0 && !OverBudget();) {
     const Frame& at = state_.frames[i];
     const bool over = at.onward.kind == Onward::Kind::kExit || at.onward.kind == Onward::Kind::kEnd;
     if (!over || at.fault || IsDoomed(at) || !StepFrame(at.id)) continue;

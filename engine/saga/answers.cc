@@ -18,6 +18,10 @@ absl::Status Execution::Handle(const AnswerTask& request) {
   // Failed or timed out already: whatever is said of this attempt now comes too late.
   if (at->phase != Frame::Phase::kRunning)
     return TaskNotRunningError(state_.key, at->task, "this attempt has failed already");
+  if (request.output && IsTooLarge(*request.output)) {
+    FinishWithoutOutput(at->id, request.output->text.size());
+    return absl::OkStatus();
+  }
   if (request.output) {
     FinishTask(at->id, {.source = log::v1::OUTPUT_SOURCE_SLOT, .value = request.output});
     return absl::OkStatus();
@@ -61,8 +65,12 @@ absl::Status Execution::AnswerLate(const AnswerTask& request) {
   return request.output ? refusal : absl::OkStatus();
 }
 
+bool Execution::IsTooLarge(const Payload& output) const {
+  return output.text.size() > context_.limits.output_bytes_max;
+}
+
 void Execution::ArmLate(const Lingering& late, const Payload& output) {
-  const uint32_t slot = AddSlot(output);
+  const uint32_t slot = IsTooLarge(output) ? 0 : AddSlot(output);
   FrameId scope = kRootFrame;
   for (auto at = late.scopes.rbegin(); at != late.scopes.rend(); ++at) {
     if (state_.Find(*at) != nullptr) scope = *at;  // the innermost that still lives

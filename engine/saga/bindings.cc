@@ -1,11 +1,16 @@
 // What expressions may see, and evaluating them: the standard's variables, bound lazily.
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "engine/saga/execution.h"
 #include "engine/saga/problem.h"
 
 namespace skald::saga {
 namespace {
+
+// A character takes as many bytes at most in a text: "\u0001".
+constexpr size_t kEscapedBytesMax = 6;
 
 // The standard's dateTime descriptor.
 Json DateTime(Timestamp time) {
@@ -52,7 +57,10 @@ absl::string_view OutcomeName(Entry::Outcome outcome) {
 
 OrProblem<Json> Execution::Evaluate(const Template& expression, const Json& dot,
                                     const Place& place) {
-  if (expression.is_constant()) return expression.source();
+  const DecideLimits& limits = context_.limits;
+  // No constant is larger than a definition, which may take less than a value.
+  const bool fits = slot_bytes_ - move_begin_ + limits.value_bytes_max <= limits.bytes_per_move;
+  if (expression.is_constant() && fits) return expression.source();
   const auto bind = [&](absl::string_view name) { return Variable(name, place); };
   const absl::FunctionRef<Json(absl::string_view)> variable = bind;
   const expression::Environment environment{.now = context_.now, .variable = &variable};
@@ -62,14 +70,27 @@ OrProblem<Json> Execution::Evaluate(const Template& expression, const Json& dot,
     return OrProblem<Json>::Failed(MakeProblem(Problem::kExpression, "Expression failed",
                                                result.status().message(), instance));
   }
-  if (result->ApproximateBytes() > context_.limits.value_bytes_max) {
-    return OrProblem<Json>::Failed(MakeProblem(
-        Problem::kExpression, "Value too large",
-        absl::StrCat("An expression gave a value of more than ", context_.limits.value_bytes_max,
-                     " bytes. Store it elsewhere and keep a reference to it"),
-        instance));
+  if (IsTooLarge(*result)) {
+    return OrProblem<Json>::Failed(
+        MakeProblem(Problem::kExpression, "Value too large",
+                    absl::StrCat("A value may take ", limits.value_bytes_max,
+                                 " bytes, and all that a task takes in or gives out at once ",
+                                 limits.bytes_per_move,
+                                 ". Store large data elsewhere and keep a reference to it"),
+                    instance));
   }
   return *std::move(result);
+}
+
+// A start that does not fit is refused as a whole.
+bool Execution::IsTooLarge(const Json& value) const {
+  const DecideLimits& limits = context_.limits;
+  const size_t bytes = value.ApproximateBytes();
+  if (bytes > limits.value_bytes_max) return true;
+  const size_t taken = state_.exists() ? slot_bytes_ - move_begin_ : 0;
+  const size_t room = std::min(limits.value_bytes_max,
+                               limits.bytes_per_move - std::min(limits.bytes_per_move, taken));
+  return bytes > room / kEscapedBytesMax && value.ToText().size() > room;
 }
 
 OrProblem<bool> Execution::Holds(const Template& expression, const Json& dot, const Place& place) {

@@ -106,6 +106,7 @@ absl::Status Execution::Handle(const ResumeSaga&) {
   // Clocks ran on: what came due meanwhile fires now, unless what fired before made it pointless.
   for (const Timer& timer : PendingTimers(state_)) {
     if (timer.due > context_.now || timer.kind == FireTimer::Kind::kContinue) continue;
+    if (OverBudget()) break;  // the rest is due as soon as this is done
     if (IsPending(timer)) Fire(timer.kind, timer.frame);
   }
   return absl::OkStatus();

@@ -3,9 +3,12 @@
 //
 // An illegal command is a refusal with a reason and no events. A decision runs the saga's internal
 // tasks (set, switch, do, ...) as far as they go without waiting, up to a bound; then `state` has a
-// kContinue timer and the partition comes back to it.
+// kContinue timer and the partition comes back to it. A decision that does not fit a commit is
+// taken again with fewer moves.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,8 +25,13 @@ namespace skald::saga {
 struct DecideLimits {
   size_t events_per_step = 1'000;      // events in one commit, about
   size_t bytes_per_step = 256 << 10;   // payload bytes after which a step is cut short
+  size_t moves_per_step = SIZE_MAX;    // of frames, after what the command itself does
   size_t value_bytes_max = 512 << 10;  // of one value that an expression makes
-  size_t state_bytes_max = 8 << 20;
+  // Of all payloads that one move adds, or the command itself: with what stands beside them they
+  // fit a commit.
+  size_t bytes_per_move = 832 << 10;
+  size_t output_bytes_max = 800 << 10;  // of a worker's answer; a larger one fails its task
+  size_t state_bytes_max = 8 << 20;     // about; a saga with more enters tasks of its undo only
   size_t depth_max = 100;  // frames above each other
 };
 
@@ -44,6 +52,7 @@ struct Decision {
   log::v1::CommitHeader header;
   log::v1::EventBodies bodies;     // empty: nothing happened
   std::vector<std::string> slots;  // JSON texts
+  size_t moves = 0;                // of frames, after what the command itself did
   SagaState state;                 // after the events; the one given when there are none
 };
 

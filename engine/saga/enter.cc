@@ -10,18 +10,19 @@ namespace skald::saga {
 
 using definition::NodeKind;
 
+namespace {
+
+// Events between two looks at the size of a state.
+constexpr uint64_t kMeasureEvents = 16;
+
+}  // namespace
+
 void Execution::EnterTask(FrameId parent, NodeIndex index) {
   const Node& node = program().node(index);
   const Json raw = frame(parent).data;
   Place place{.frame = parent, .node = &node, .started = context_.now, .raw_input = raw};
-  size_t depth = 0;
-  for (FrameId at = parent; at != kRootFrame; at = frame(at).parent) ++depth;
-  if (depth >= context_.limits.depth_max) {
-    return FailEntry(parent, node,
-                     MakeProblem(Problem::kConfiguration, "Tasks nested too deep",
-                                 absl::StrCat("More than ", context_.limits.depth_max,
-                                              " tasks stand in each other"),
-                                 node.reference));
+  if (auto problem = ExceededLimit(parent, node)) {
+    return FailEntry(parent, node, *std::move(problem));
   }
   if (node.condition) {
     OrProblem<bool> holds = Holds(*node.condition, raw, place);
@@ -42,6 +43,35 @@ void Execution::EnterTask(FrameId parent, NodeIndex index) {
   OrProblem<Json> input = Evaluate(*node.input_from, raw, place);
   if (!input.ok()) return FailEntry(parent, node, input.problem());
   BeginBody(parent, node, *input, true);
+}
+
+std::optional<Json> Execution::ExceededLimit(FrameId parent, const Node& node) {
+  size_t depth = 0;
+  for (FrameId at = parent; at != kRootFrame; at = frame(at).parent) ++depth;
+  if (depth >= context_.limits.depth_max) {
+    return MakeProblem(
+        Problem::kConfiguration, "Tasks nested too deep",
+        absl::StrCat("More than ", context_.limits.depth_max, " tasks stand in each other"),
+        node.reference);
+  }
+  if (!InsideUndo(parent) && IsStateTooLarge()) {
+    return MakeProblem(
+        Problem::kConfiguration, "Saga too large",
+        absl::StrCat("What the saga keeps takes more than ", context_.limits.state_bytes_max,
+                     " bytes, with all that is needed to undo what it did. Keep "
+                     "references to large data, undo or seal (pivot) what is done, or "
+                     "start further sagas instead of a loop"),
+        node.reference);
+  }
+  return std::nullopt;
+}
+
+// Now and then, as it has to be counted: few events between add little.
+bool Execution::IsStateTooLarge() {
+  if (state_.events < state_.measured_at + kMeasureEvents) return false;
+  if (ApproximateBytes(state_) > context_.limits.state_bytes_max) return true;
+  state_.measured_at = state_.events;
+  return false;
 }
 
 void Execution::FailEntry(FrameId parent, const Node& node, Json problem) {
@@ -234,7 +264,7 @@ OrProblem<Json> Execution::BuildRaised(FrameId id, const Node& node) {
     if (!value->is_null()) error.Add(part.name, *value);
     if (part.name == "type") error.Add("status", Json::Int(written.status));
   }
-  return std::move(error).Build();
+  return BoundedProblem(std::move(error).Build());
 }
 
 }  // namespace skald::saga

@@ -51,6 +51,7 @@ void Decide(const SagaState& state, const Command& command, const DecideContext&
   decision.header.Clear();
   decision.bodies.Clear();
   decision.slots.clear();
+  decision.moves = 0;
   decision.state = state;
   Execution(state, command, context, decision).Run();
 }
@@ -64,6 +65,7 @@ Execution::Execution(const SagaState& state, const Command& command, const Decid
       bodies_(decision.bodies),
       slot_texts_(decision.slots),
       reply_(decision.reply),
+      moves_(decision.moves),
       random_state_(context.random) {
   header_.set_format(1);
   header_.set_partition(context.partition.value());
@@ -117,7 +119,7 @@ const definition::Node& Execution::NodeOf(const Frame& frame) const {
 
 bool Execution::OverBudget() const {
   return static_cast<size_t>(bodies_.events_size()) >= context_.limits.events_per_step ||
-         slot_bytes_ >= context_.limits.bytes_per_step;
+         slot_bytes_ >= context_.limits.bytes_per_step || moves_ >= context_.limits.moves_per_step;
 }
 
 // SplitMix64 (Steele, Lea, Flood 2014): one seed per decision, drawn by the loop.

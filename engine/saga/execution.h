@@ -94,6 +94,7 @@ class Execution {
   absl::Status RequireRunning() const;
   absl::Status AnswerLate(const AnswerTask& request);
   void ArmLate(const Lingering& call, const Payload& output);
+  bool IsTooLarge(const Payload& output) const;
   // What a verb is about.
   struct ParkedUndo {
     FrameId scope;
@@ -127,6 +128,9 @@ class Execution {
 
   // ---- enter.cc ----
   void EnterTask(FrameId parent, NodeIndex node);
+  // Too many tasks in each other, or too much kept, for one more task below `parent`.
+  std::optional<Json> ExceededLimit(FrameId parent, const Node& node);
+  bool IsStateTooLarge();
   // A task whose condition, input or limits failed before it began.
   void FailEntry(FrameId parent, const Node& node, Json problem);
   void BeginBody(FrameId parent, const Node& node, Json input, bool transformed);
@@ -150,6 +154,8 @@ class Execution {
     std::string note;              // of an operator
   };
   void FinishTask(FrameId frame, Output output);
+  // The task did its work, but its output does not fit the log: its undo is owed, without it.
+  void FinishWithoutOutput(FrameId frame, size_t output_bytes);
   // The task did its work, but its output could not be taken over.
   void FailFinished(FrameId frame, const Json& problem);
   void ArmFinished(FrameId frame, const Node& node, uint32_t output_slot);
@@ -212,6 +218,7 @@ class Execution {
 
   // ---- bindings.cc ----
   OrProblem<Json> Evaluate(const Template& expression, const Json& dot, const Place& place);
+  bool IsTooLarge(const Json& value) const;
   OrProblem<bool> Holds(const Template& expression, const Json& dot, const Place& place);
   OrProblem<definition::Duration> EvaluateDuration(const definition::DurationTemplate& duration,
                                                    const Json& dot, const Place& place);
@@ -248,8 +255,10 @@ class Execution {
   log::v1::EventBodies& bodies_;
   std::vector<std::string>& slot_texts_;
   absl::Status& reply_;
+  size_t& moves_;
   std::vector<Json> slot_values_;
   size_t slot_bytes_ = 0;
+  size_t move_begin_ = 0;  // slot_bytes_ when the last move began
   uint64_t random_state_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // Finishing a task: arming its undo, then output, context and where to go (the standard's order of
 // evaluation, steps 6 to 10).
 
+#include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "engine/saga/execution.h"
 #include "engine/saga/problem.h"
@@ -66,6 +67,17 @@ void Execution::FinishTask(FrameId id, Output output) {
   passed.mutable_pivot_passed()->set_scope(scope.value());
   passed.mutable_pivot_passed()->set_task(node.reference);
   Emit(std::move(passed));
+}
+
+void Execution::FinishWithoutOutput(FrameId id, size_t output_bytes) {
+  const Node& node = NodeOf(frame(id));
+  ArmFinished(id, node, 0);
+  FailFinished(id, MakeProblem(Problem::kRuntime, "Task output too large",
+                               absl::StrCat("The output takes ", output_bytes, " bytes; at most ",
+                                            context_.limits.output_bytes_max,
+                                            " are allowed. Store the large value elsewhere and "
+                                            "answer with a reference to it"),
+                               node.reference));
 }
 
 void Execution::FailFinished(FrameId id, const Json& problem) {

@@ -36,6 +36,15 @@ constexpr std::array<ProblemFacts, 8> kProblems = {{{"configuration", 400},
                                                     {"communication", 500},
                                                     {"runtime", 500}}};
 
+// A text past its bound is cut, and says so.
+Json Shortened(absl::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return Json::String(text);
+  size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return Json::String(
+      absl::StrCat(text.substr(0, end), "... (cut; it had ", text.size(), " bytes)"));
+}
+
 bool EqualText(const std::optional<std::string>& wanted, const Json& actual) {
   return !wanted || (actual.is_string() && actual.AsString() == *wanted);
 }
@@ -54,7 +63,20 @@ Json MakeProblem(Problem problem, absl::string_view title, absl::string_view det
   error.Add("title", Json::String(title));
   error.Add("detail", Json::String(detail));
   error.Add("instance", Json::String(instance));
-  return std::move(error).Build();
+  return BoundedProblem(std::move(error).Build());
+}
+
+Json BoundedProblem(Json error) {
+  if (error.ApproximateBytes() <= kProblemTextMax) return error;
+  Json::ObjectBuilder bounded;
+  for (absl::string_view name : {"type", "status", "title", "detail", "instance"}) {
+    const Json& part = error.Get(name);
+    if (name == "status" && part.IsInt()) bounded.Add(name, part);
+    if (name == "status" || !part.is_string()) continue;
+    const size_t bytes_max = name == "detail" ? kProblemDetailMax : kProblemTextMax;
+    bounded.Add(name, Shortened(part.AsString(), bytes_max));
+  }
+  return std::move(bounded).Build();
 }
 
 Json NormalizeProblem(const Json& given, absl::string_view instance) {
@@ -72,7 +94,7 @@ Json NormalizeProblem(const Json& given, absl::string_view instance) {
     error = std::move(error).With("title", Json::String("Task failed"));
   if (!given.Get("instance").is_string())
     error = std::move(error).With("instance", Json::String(instance));
-  return error;
+  return BoundedProblem(std::move(error));
 }
 
 int32_t ProblemStatus(const Json& error) {

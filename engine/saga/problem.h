@@ -2,6 +2,8 @@
 // errors).
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -25,13 +27,20 @@ enum class Problem : uint8_t {
 // "https://open-workflow-specification.org/spec/1.0.0/errors/timeout"
 std::string ProblemType(Problem problem);
 
-// An error of a standard type with its default status.
+// Bytes of an error's detail, and of its other texts: it is written at each level that it leaves.
+inline constexpr size_t kProblemDetailMax = 32 << 10;
+inline constexpr size_t kProblemTextMax = 4 << 10;
+
+// An error of a standard type with its default status. Bounded.
 Json MakeProblem(Problem problem, absl::string_view title, absl::string_view detail,
                  absl::string_view instance);
 
 // An error as a worker gave it, with what is missing filled in: type runtime, status 500, instance.
-// Anything but an object becomes the detail of a runtime error.
+// Anything but an object becomes the detail of a runtime error. Bounded.
 Json NormalizeProblem(const Json& given, absl::string_view instance);
+
+// The error itself when it is small; else its standard members, texts past their bound cut.
+Json BoundedProblem(Json error);
 
 // The status of an error; 500 when it has none.
 int32_t ProblemStatus(const Json& error);

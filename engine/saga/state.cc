@@ -10,7 +10,7 @@ size_t BytesOf(const std::vector<Entry>& entries) {
   for (const Entry& entry : entries) {
     bytes += sizeof(Entry) + entry.task.size() + entry.path.size() + entry.handler.size();
     bytes += entry.input.ApproximateBytes() + entry.output.ApproximateBytes() +
-             entry.context.ApproximateBytes();
+             entry.raw_output.ApproximateBytes() + entry.context.ApproximateBytes();
     bytes += BytesOf(entry.children);
   }
   return bytes;

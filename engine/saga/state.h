@@ -222,6 +222,9 @@ struct SagaState {
   std::vector<Entry> kept;        // entries left over at the end (onExhausted: fault)
   std::vector<LateEffect> late_effects;
 
+  // What `events` was when the size was last looked at. Not in the row.
+  uint64_t measured_at = 0;
+
   bool exists() const { return events > 0; }
   bool is_ended() const { return IsEnded(end); }
 

@@ -106,7 +106,7 @@ bool Execution::StepUndo(FrameId id) {
   if (!frame(id).scope->stopped) {
     const std::vector<uint32_t> startable = StartableUndos(*frame(id).scope);
     for (uint32_t seq : startable) {
-      if (frame(id).scope->stopped) break;
+      if (frame(id).scope->stopped || OverBudget()) break;
       StartStep(id, seq);
     }
     if (!startable.empty()) return true;

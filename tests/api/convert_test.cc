@@ -9,7 +9,6 @@
 #include "api/convert_event.h"
 #include "api/convert_saga.h"
 #include "base/errors.h"
-#include "base/utf8.h"
 #include "engine/saga/event_text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -205,18 +204,6 @@ TEST(ConvertCommonTest, ProblemsKeepTheirMembers) {
   answer.set_status(503);
   answer.set_instance("ignored");
   EXPECT_EQ(ProblemToJson(answer).ToText(), R"({"status":503})");
-}
-
-TEST(ConvertCommonTest, LongProblemsAreCut) {
-  v1::Problem problem;
-  problem.set_title(std::string(1'000'000, 't'));
-  problem.set_detail("a");
-  for (int i = 0; i < 50'000; ++i) problem.mutable_detail()->append("\xC3\xA4");
-  const Json error = ProblemToJson(problem);
-  EXPECT_LT(error.ToText().size(), 80'000u);
-  EXPECT_THAT(std::string(error.Get("title").AsString()),
-              ::testing::EndsWith("(cut; it had 1000000 bytes)"));
-  EXPECT_TRUE(IsValidUtf8(error.Get("detail").AsString()));
 }
 
 }  // namespace

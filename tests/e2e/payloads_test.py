@@ -128,7 +128,7 @@ class OutputTest(harness.ServerCase):
         worker = self.worker()
         error = self.failed_with(worker, "large", PAST_A_COMMIT)
         self.assertEqual(error.title, "Task output too large")
-        self.assertIn("at most 921600 are allowed. Store the large value elsewhere", error.detail)
+        self.assertIn("at most 819200 are allowed. Store the large value elsewhere", error.detail)
 
     def test_large_problem_is_cut(self):
         worker = self.worker()

@@ -243,23 +243,6 @@ TEST_F(PartitionCommandsTest, TheNewestVersionIsTheHighest) {
   EXPECT_EQ(world_.MustGet("s2").definition_version, "1.0.0");
 }
 
-TEST_F(PartitionCommandsTest, AnOutputThatDoesNotFitTheLogFailsItsTask) {
-  ASSERT_OK(world_.Do(world_.Start("s1", "order")));
-  const std::string large = Json::String(std::string(1'000'000, 'x')).ToText();
-  ASSERT_OK(world_.Do(world_.Answer("", large)));
-  const saga::SagaView view = world_.MustGet("s1");
-  EXPECT_EQ(view.status, Status::kFaulted);
-  EXPECT_THAT(std::string(view.error.Get("title").AsString()), HasSubstr("too large"));
-}
-
-TEST_F(PartitionCommandsTest, AnInputThatDoesNotFitTheLogIsRefused) {
-  saga::Command start = world_.Start("s1", "order");
-  std::get<saga::StartSaga>(start.request).input =
-      saga::Payload::Of(Json::String(std::string(1'000'000, 'x')));
-  EXPECT_EQ(Refusal(start), ErrorReason::kCommitTooLarge);
-  EXPECT_EQ(Refusal(PartitionWorld::Make("s1", SuspendSaga{})), ErrorReason::kSagaNotFound);
-}
-
 TEST_F(PartitionCommandsTest, TimesNeverGoBack) {
   ASSERT_OK(world_.Do(world_.Start("s1", "order")));
   const Timestamp started = world_.MustGet("s1").updated;
