@@ -29,6 +29,7 @@ Broker::Broker(BrokerOptions options, Timestamp now)
     : options_(std::move(options)), started_(now), claim_end_(After(now, options_.claim_window)) {
   SKALD_CHECK(options_.lease > 0);
   SKALD_CHECK(options_.frame_tasks_max > 0);
+  SKALD_CHECK(options_.leased_bytes_max > 0);
 }
 
 Broker::~Broker() = default;
@@ -45,6 +46,7 @@ WorkerId Broker::Connect(WorkerOptions options, std::shared_ptr<WorkerSink> sink
     worker.id = id;
     worker.name = std::move(options.name);
     worker.credit = std::min(options.credit, options_.credit_max);
+    worker.leased_bytes_max = options_.leased_bytes_max;
     worker.outbox = std::make_shared<Outbox>();
     worker.outbox->sink = std::move(sink);
 
@@ -210,15 +212,21 @@ void Broker::Withdraw(absl::Span<const TaskToken> tokens) {
   }
 }
 
-void Broker::Closed(absl::Span<const TaskToken> tokens, Timestamp /*now*/) {
-  MutexLock lock(mutex_);
-  for (const TaskToken& token : tokens) {
-    if (!claims_.empty()) claims_.erase(token);
-    Entry* entry = Find(token);
-    if (entry == nullptr) continue;
-    Take(*entry);
-    Erase(*entry);
+void Broker::Closed(absl::Span<const TaskToken> tokens, Timestamp now) {
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    for (const TaskToken& token : tokens) {
+      if (!claims_.empty()) claims_.erase(token);
+      Entry* entry = Find(token);
+      if (entry == nullptr) continue;
+      Take(*entry);
+      Erase(*entry);
+    }
+    if (freed_.empty()) return;
+    Seal(now, effects);
   }
+  Run(effects);
 }
 
 void Broker::Dismissed(absl::Span<const TaskToken> tokens, Timestamp now) {

@@ -105,6 +105,8 @@ struct BrokerOptions {
   size_t frame_tasks_max = 64;       // tasks in one Push
   size_t frame_bytes_max = 1 << 20;  // of their arguments together; one larger task goes alone
   uint32_t credit_max = 10'000;      // of one worker
+  // A worker that has as much (see TaskBytes) gets no more until it has answered some.
+  size_t leased_bytes_max = 64 << 20;
   // Tasks that wait for a worker: beyond the one or the other they stay with their partition, but
   // each queue may always hold the second.
   size_t waiting_bytes_max = 64 << 20;
@@ -242,6 +244,9 @@ class Broker {
   void Deliver(Queue& queue, Worker& worker, Timestamp now, Effects& effects)
       SKALD_REQUIRES(mutex_);
 
+  // Fills workers that had too much and have not any more.
+  void FillFreed(Timestamp now, Effects& effects) SKALD_REQUIRES(mutex_);
+
   // Effects: collected under the lock, run without it.
   void TellCancelled(Worker& worker, const TaskToken& token, Effects& effects)
       SKALD_REQUIRES(mutex_);
@@ -260,6 +265,8 @@ class Broker {
       SKALD_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, std::unique_ptr<Queue>> queues_ SKALD_GUARDED_BY(mutex_);
   absl::flat_hash_map<WorkerId, std::unique_ptr<Worker>> workers_ SKALD_GUARDED_BY(mutex_);
+  // Workers that had as much as they may, and gave some back since.
+  std::vector<WorkerId> freed_ SKALD_GUARDED_BY(mutex_);
   // Of tasks in queues and claimable ones.
   size_t waiting_bytes_ SKALD_GUARDED_BY(mutex_) = 0;
   // Queues that left tasks with partitions.

@@ -1,11 +1,13 @@
 // How the broker moves tasks between places, hands them out, and tells workers.
+#include <utility>
+
 #include "base/check.h"
 #include "engine/task/broker_state.h"
 
 namespace skald::task {
 
-bool Broker::Queue::HasWorkerWithCredit() {
-  while (!rotation.empty() && rotation.front()->worker->credit == 0) {
+bool Broker::Queue::HasWorkerWithRoom() {
+  while (!rotation.empty() && !rotation.front()->worker->HasRoom()) {
     rotation.front()->in_rotation = false;
     rotation.pop_front();
   }
@@ -27,6 +29,10 @@ void Broker::Take(Entry& entry) {
       break;
     case Entry::Place::kLeased:
       --entry.queue->leased;
+      if (entry.worker->leased_bytes >= options_.leased_bytes_max) {
+        freed_.push_back(entry.worker->id);
+      }
+      entry.worker->leased_bytes -= TaskBytes(*entry.task);
       break;
     case Entry::Place::kHeld:
     case Entry::Place::kCancelled:
@@ -63,6 +69,7 @@ void Broker::PutLeased(Entry& entry, Worker& worker, Timestamp now) {
   entry.place = Entry::Place::kLeased;
   ++entry.queue->leased;
   entry.worker = &worker;
+  worker.leased_bytes += TaskBytes(*entry.task);
   entry.last_worker = worker.id;
   entry.delivered = now;
   entry.dispatched = true;
@@ -156,14 +163,14 @@ void Broker::EndClaimWindow(std::vector<Queue*>& touched, Timestamp now) {
   }
 }
 
-// Handing out. Between operations no queue has both a ready task and a worker with credit, so only
-// the queues that got tasks, or the worker that got credit, need a look.
+// Handing out. Between operations no queue has both a ready task and a worker with room, so only
+// the queues that got tasks, or the worker that got room, need a look.
 
 void Broker::Dispatch(std::vector<Queue*>& touched, Timestamp now, Effects& effects) {
   while (true) {
     Queue* oldest = nullptr;
     for (Queue* queue : touched) {
-      if (queue->ready.empty() || !queue->HasWorkerWithCredit()) continue;
+      if (queue->ready.empty() || !queue->HasWorkerWithRoom()) continue;
       if (oldest == nullptr || *queue->ready.begin() < *oldest->ready.begin()) oldest = queue;
     }
     if (oldest == nullptr) break;
@@ -176,7 +183,7 @@ void Broker::Dispatch(std::vector<Queue*>& touched, Timestamp now, Effects& effe
 }
 
 void Broker::Fill(Worker& worker, Timestamp now, Effects& effects) {
-  while (worker.credit > 0) {
+  while (worker.HasRoom()) {
     Queue* oldest = nullptr;
     for (const Queue::Subscription& subscription : worker.subscriptions) {
       Queue* queue = subscription.queue;
@@ -186,9 +193,15 @@ void Broker::Fill(Worker& worker, Timestamp now, Effects& effects) {
     if (oldest == nullptr) break;
     Deliver(*oldest, worker, now, effects);
   }
-  if (worker.credit == 0) return;
+  if (!worker.HasRoom()) return;
   for (Queue::Subscription& subscription : worker.subscriptions) {
     subscription.queue->Join(subscription);
+  }
+}
+
+void Broker::FillFreed(Timestamp now, Effects& effects) {
+  for (WorkerId id : std::exchange(freed_, {})) {
+    if (Worker* const worker = FindWorker(id)) Fill(*worker, now, effects);
   }
 }
 
@@ -220,6 +233,7 @@ void Broker::TellCancelled(Worker& worker, const TaskToken& token, Effects& effe
 }
 
 void Broker::Seal(Timestamp now, Effects& effects) {
+  if (!freed_.empty()) FillFreed(now, effects);
   if (!backlogged_.empty()) AskForMore(now, effects);
   for (std::shared_ptr<Outbox>& outbox : effects.outboxes) {
     if (outbox->delivering || outbox->items.empty()) continue;

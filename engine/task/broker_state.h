@@ -45,7 +45,7 @@ struct Broker::Queue {
 
   std::string function;
   Ranking ready;
-  // Workers with credit take turns. Those that ran out stay until their turn comes (lazy removal).
+  // Workers with room take turns. Those without stay until their turn comes (lazy removal).
   std::deque<Subscription*> rotation;
   size_t entries = 0;  // tasks in any place
   size_t waiting_bytes = 0;  // of the ready and claimable ones
@@ -71,8 +71,8 @@ struct Broker::Queue {
     list.push_back(this);
   }
 
-  // Lets those that ran out of credit leave the rotation; its front has some if it is not empty.
-  bool HasWorkerWithCredit();
+  // Lets those that can take nothing leave the rotation; its front can if it is not empty.
+  bool HasWorkerWithRoom();
 };
 
 // Ordered words to one worker. One thread delivers at a time, so that a cancellation cannot
@@ -94,9 +94,13 @@ struct Broker::Worker {
   WorkerId id;
   std::string name;
   uint32_t credit = 0;
+  size_t leased_bytes = 0;
+  size_t leased_bytes_max = 0;
   std::vector<Queue::Subscription> subscriptions;  // addresses are in rotations: never resized
   absl::flat_hash_set<Entry*> entries;             // leased, and cancelled but still at work
   std::shared_ptr<Outbox> outbox;
+
+  bool HasRoom() const { return credit > 0 && leased_bytes < leased_bytes_max; }
 };
 
 struct Broker::Effects {

@@ -62,6 +62,45 @@ TEST_F(BrokerTest, CreditIsCutToTheLimit) {
   EXPECT_THAT(worker.sink->got, SizeIs(2));
 }
 
+TEST_F(BrokerTest, AWorkerWithMuchGetsMoreWhenItHasAnswered) {
+  Restart({.lease = 30 * kSecond, .leased_bytes_max = 2'500});
+  const auto large = [&](int number, const std::string& function) {
+    auto task = std::make_shared<ReadyTask>(*Task(number, function));
+    task->arguments = std::string(1'000, ' ');
+    return task;
+  };
+  Connected worker = Connect({.functions = {"charge", "refund"}, .credit = 10});
+  for (int i = 1; i <= 4; ++i) Enqueue({large(i, "charge")});
+  EXPECT_THAT(worker.sink->TakeGot(), ElementsAre("saga-1", "saga-2")) << "and their bookkeeping";
+  Enqueue({Task(5, "refund")});
+  EXPECT_THAT(worker.sink->TakeGot(), IsEmpty());
+  broker_->Closed({Token(2)}, kStart);
+  EXPECT_THAT(worker.sink->TakeGot(), ElementsAre("saga-3"));
+  // Others are not held up.
+  Connected other = Connect({.functions = {"refund"}, .credit = 10});
+  EXPECT_THAT(other.sink->TakeGot(), ElementsAre("saga-5"));
+  // What is cancelled or given up counts no more.
+  broker_->Cancel(Token(1), false, kStart);
+  EXPECT_THAT(worker.sink->TakeGot(), ElementsAre("saga-4"));
+  broker_->Dismissed({Token(3)}, kStart);
+  Enqueue({large(6, "charge")});
+  EXPECT_THAT(worker.sink->TakeGot(), ElementsAre("saga-6"));
+  broker_->Poll(At(30 * kSecond));
+  EXPECT_THAT(worker.sink->TakeGot(), ElementsAre("saga-4", "saga-6"));
+  broker_->Disconnect(worker.id, At(31 * kSecond));
+  worker = Connect({.functions = {"charge"}, .credit = 10});
+  EXPECT_THAT(worker.sink->TakeGot(), ElementsAre("saga-4", "saga-6"));
+}
+
+TEST_F(BrokerTest, OneTaskGoesHoweverLarge) {
+  Restart({.leased_bytes_max = 100});
+  Connected worker = Connect({.functions = {"charge"}, .credit = 10});
+  Enqueue({Task(1), Task(2)});
+  EXPECT_THAT(worker.sink->TakeGot(), ElementsAre("saga-1"));
+  broker_->Closed({Token(1)}, kStart);
+  EXPECT_THAT(worker.sink->TakeGot(), ElementsAre("saga-2"));
+}
+
 TEST_F(BrokerTest, FramesAreCutByTasksAndByBytes) {
   Restart({.frame_tasks_max = 2, .frame_bytes_max = 100});
   Connected worker = Connect({.functions = {"charge"}, .credit = 10});
