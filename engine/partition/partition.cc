@@ -111,6 +111,7 @@ void Partition::Poll(Timestamp now, std::vector<storage::StagedCommit>& staged) 
                        now_);
   Maintain();
   staged_ = nullptr;
+  ahead_.Staged(staged_position(), staged_bytes_);
   watermark_.EndTurn(staged_position(), fold_->last_time());
   // What the last one replaced may be large.
   if (commands_ != commands) decision_ = {};
@@ -388,9 +389,14 @@ void Partition::Handle(HistoryRequest& request) {
 
 // ---- Time ----
 
+// With no room on disk nothing moves; timers wait as everything else. Nor do they run ahead of the
+// log for long: nobody waits for an answer, so nothing else would stop them.
+bool Partition::MayFire() const {
+  return admission_.disk_space() != DiskSpace::kOut && ahead_.bytes() < options_.ahead_bytes_max;
+}
+
 void Partition::FireTimers() {
-  // With no room on disk nothing moves; timers wait as everything else.
-  if (admission_.disk_space() == DiskSpace::kOut) return;
+  if (!MayFire()) return;
   // All out first: what firing them brings is for the next turn, so that a saga which always has
   // more to do lets others go on. One that is taken back meanwhile is fired as well, and does
   // nothing.
@@ -401,6 +407,10 @@ void Partition::FireTimers() {
     due.push_back(*std::move(row));
   }
   for (TimerRow& row : due) {
+    if (staged_bytes_ >= options_.turn_bytes_max) {
+      timers_->Postpone(row.saga, row.timer, row.timer.due);
+      continue;
+    }
     CommandRequest request;
     request.command.saga = std::move(row.saga);
     request.command.request =
@@ -421,7 +431,7 @@ Timestamp Partition::NextDue() const {
   if (!broken_.ok()) return kNever;
   Timestamp due = kNever;
   if (!closing_) due = std::min(waiters_.next_deadline(), fold_->mailbox().NextDue());
-  if (!closing_ && admission_.disk_space() != DiskSpace::kOut) due = std::min(due, timers_->next());
+  if (!closing_ && MayFire()) due = std::min(due, timers_->next());
   if (!fold_->sealed()) {
     due = std::min(due, seal_due_);
     if (!captures_.empty() || !refills_.empty()) due = now_;
@@ -491,6 +501,7 @@ absl::Status Partition::OnDurable(Position position, Timestamp now) {
   // News of the writer may come after that of a later batch, which this thread wrote itself.
   if (position < gate_.durable()) return broken_;
   gate_.Open(position);
+  ahead_.Durable(position);
   inbox_.delay.Durable(position, now);
   begun_.delay.Durable(position, now);
   if (broken_.ok() && fold_->sealed() && position >= fold_->sealed_position()) WriteSealed();

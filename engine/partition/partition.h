@@ -31,6 +31,7 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "engine/partition/admission.h"
+#include "engine/partition/ahead.h"
 #include "engine/partition/duties.h"
 #include "engine/partition/fold.h"
 #include "engine/partition/gate.h"
@@ -65,6 +66,8 @@ struct PartitionOptions {
   // A turn takes so many starts of sagas, but eight fewer for each request that goes before them; a
   // thirty-second of it at least.
   size_t turn_starts_max = 256;
+  // No timer fires while this much, about, is decided and not durable.
+  size_t ahead_bytes_max = 8 << 20;
 };
 
 // What a partition works with. All must outlive it.
@@ -277,6 +280,7 @@ class Partition {
   size_t waiting_requests() const { return begun_.requests.size() + inbox_.requests.size(); }
 
   // Time.
+  bool MayFire() const;
   void FireTimers();
   void ExpireWaiters();
   void Maintain();
@@ -336,6 +340,8 @@ class Partition {
   Timestamp earliest_;  // that a commit may be
   std::vector<storage::StagedCommit>* staged_ = nullptr;
   size_t staged_bytes_ = 0;
+
+  Ahead ahead_;
 
   std::vector<task::RefillRequest> refills_;  // to be served right after a seal
   // What is not younger was there before this run.

@@ -19,6 +19,7 @@ void Partition::Reset() {
   seal_due_ = kNever;
   inbox_.delay.Clear();
   begun_.delay.Clear();
+  ahead_.Clear();
 }
 
 absl::Status Partition::Recover(Timestamp now) {

@@ -1,5 +1,6 @@
 // Goal: tasks, timers and waiters follow from states, whatever happens in between. Method: one
 // partition, driven step by step, restarted where it hurts.
+#include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -304,6 +305,49 @@ TEST_F(PartitionTasksTest, WaitingForNothingIsRefused) {
   world_.Settle();
   ASSERT_TRUE(view->has_value());
   EXPECT_TRUE(HasReason((*view)->status(), ErrorReason::kSagaNotFound));
+}
+
+// Works for ever, without waiting for anybody.
+constexpr char kBusy[] = R"(
+document: { dsl: '1.0.3', namespace: test, name: busy, version: '1.0.0' }
+do:
+  - again: { set: '${ [range(200)] | tojson }', then: again }
+)";
+
+TEST(PartitionTimersTest, ASagaThatIsNeverDoneWaitsForTheLog) {
+  PartitionWorld world({.decide = {.events_per_step = 4}});
+  world.MustDeploy(kBusy);
+  world.Submit(world.Start("s1", "busy"));
+  for (int i = 0; i < 20'000; ++i) world.Poll();
+  EXPECT_GT(world.staged(), 1'000u);
+  EXPECT_LT(world.staged(), 10'000u);
+  EXPECT_GT(world.partition().NextDue(), world.clock().Now()) << "the log will wake it";
+  world.Flush();
+  EXPECT_LE(world.partition().NextDue(), world.clock().Now());
+  world.Poll();
+  EXPECT_GT(world.staged(), 0u);
+}
+
+TEST(PartitionTimersTest, ATurnOfTimersIsBoundedInBytes) {
+  PartitionWorld world;
+  world.MustDeploy(R"(
+document: { dsl: '1.0.3', namespace: test, name: later, version: '1.0.0' }
+do:
+  - pause: { wait: { minutes: 1 } }
+  - large: { set: '${ [range(50000)] | tojson }' }
+)");
+  constexpr int kSagas = 20;
+  for (int i = 0; i < kSagas; ++i) ASSERT_OK(world.Do(world.Start(absl::StrCat("s", i), "later")));
+  // Fetched, then fired.
+  world.Advance(50 * kSecond);
+  world.clock().Advance(kMinute);
+  world.Poll();
+  EXPECT_GE(world.staged(), 1u);
+  EXPECT_LE(world.staged(), 5u);
+  world.Settle();
+  for (int i = 0; i < kSagas; ++i) {
+    EXPECT_EQ(world.MustGet(absl::StrCat("s", i)).status, Status::kCompleted);
+  }
 }
 
 }  // namespace
