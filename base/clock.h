@@ -20,20 +20,29 @@ class Clock {
 };
 
 // The machine's clock, but it never goes back: when the machine's clock is set back, this one goes
-// on from where it was, at the same pace, so that what is due still comes due.
+// on from where it was, at the same pace, so that what is due still comes due. Thread-safe.
 class RealClock : public Clock {
  public:
   Timestamp Now() const override {
     const int64_t steady = InMicros(std::chrono::steady_clock::now());
-    const int64_t wanted = InMicros(std::chrono::system_clock::now()) - steady;
+    return Timestamp(steady + Raise(InMicros(std::chrono::system_clock::now()) - steady));
+  }
+
+  // From now on it is never before `time`, which another run of the process had reached.
+  void GoOnFrom(Timestamp time) {
+    Raise(time.value() - InMicros(std::chrono::steady_clock::now()));
+  }
+
+ private:
+  // Returns the most that was ever wanted.
+  int64_t Raise(int64_t wanted) const {
     int64_t ahead = ahead_.load(std::memory_order_relaxed);
     while (wanted > ahead &&
            !ahead_.compare_exchange_weak(ahead, wanted, std::memory_order_relaxed)) {
     }
-    return Timestamp(steady + std::max(ahead, wanted));
+    return std::max(ahead, wanted);
   }
 
- private:
   template <typename TimePoint>
   static int64_t InMicros(TimePoint time) {
     return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();

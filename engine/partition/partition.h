@@ -184,6 +184,8 @@ class Partition {
   storage::Watermark& watermark() { return watermark_; }
   PartitionId id() const { return options_.partition; }
   PartitionStats stats() const;
+  // Of the last commit.
+  Timestamp last_time() const { return fold_->last_time(); }
   // The engine must not go on: answers everything that waits, and what still comes, with
   // UNAVAILABLE, because nobody knows whether it happened. `failure` says what broke.
   void GiveUp(const absl::Status& failure);

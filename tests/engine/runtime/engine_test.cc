@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "engine/runtime/engine_impl.h"
 #include "gmock/gmock.h"
@@ -16,6 +17,7 @@
 #include "storage/memory/memory_views.h"
 #include "tests/engine/partition/definitions_in_tests.h"
 #include "tests/support/engine_driver.h"
+#include "tests/support/simulated_clock.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_folder.h"
 
@@ -467,6 +469,36 @@ TEST(EngineOpenTest, AWrongDirectoryIsRefused) {
   EXPECT_FALSE(Engine::Open(options).ok());
   options.partition_count = 0;
   EXPECT_OK(Engine::Open(options));
+}
+
+TEST(EngineOpenTest, AClockBehindTheLogGoesOnFromTheLog) {
+  const TempFolder folder;
+  EngineOptions options;
+  options.data_dir = folder.Sub("data");
+  options.free_bytes_soft = options.free_bytes_hard = 0;
+  SimulatedClock ahead;
+  ahead.Set(After(RealClock().Now(), kHour));
+  {
+    ASSERT_OK_AND_ASSIGN(const auto engine,
+                         runtime::OpenEngine(options, {.clock = &ahead, .fatal = {}}));
+    EngineDriver call(*engine);
+    ASSERT_OK(call.Deploy(R"(
+document: { dsl: '1.0.3', namespace: test, name: pause, version: '1.0.0' }
+do:
+  - pause: { wait: { milliseconds: 50 } }
+)"));
+    ASSERT_OK(call.Start("s1", "pause"));
+    ASSERT_OK(engine->Shutdown());
+  }
+  ASSERT_OK_AND_ASSIGN(const auto engine, Engine::Open(options));
+  EngineDriver call(*engine);
+  // Not by a deadline, which would be of the clock in question.
+  for (int i = 0; i < 1'000; ++i) {
+    ASSERT_OK_AND_ASSIGN(const saga::SagaView view, call.Get({"test", "s1"}));
+    if (view.status == Status::kCompleted) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  FAIL() << "the timer waits for the clock to catch up with the log";
 }
 
 }  // namespace
