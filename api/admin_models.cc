@@ -63,17 +63,10 @@ void SetModel(const projection::ModelStatus& status, v1::ModelStatus& proto) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* AdminService::Answer(grpc::CallbackServerContext* call,
-                                               std::function<absl::Status()> work) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  context_.pool.Post([reactor, work = std::move(work)] { reactor->Finish(ToGrpcStatus(work())); });
-  return reactor;
-}
-
 grpc::ServerUnaryReactor* AdminService::ListModelStatus(grpc::CallbackServerContext* call,
                                                         const v1::ListModelStatusRequest*,
                                                         v1::ListModelStatusResponse* response) {
-  return Answer(call, [this, response] {
+  return AnswerOnPool(context_, *call, [this, response] {
     projection::ModelKeeper& models = context_.engine.models();
     for (const projection::ModelStatus& status : models.GetStatus()) {
       v1::ModelStatus& proto = *response->add_models();
@@ -90,7 +83,7 @@ grpc::ServerUnaryReactor* AdminService::ListModelStatus(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* AdminService::RebuildModel(grpc::CallbackServerContext* call,
                                                      const v1::RebuildModelRequest* request,
                                                      v1::RebuildModelResponse* response) {
-  return Answer(call, [this, request, response] {
+  return AnswerOnPool(context_, *call, [this, request, response] {
     projection::RebuildOptions options{.check_only = request->check_only(),
                                        .events_per_second = request->events_per_second()};
     response->set_model(request->model());
@@ -109,7 +102,7 @@ grpc::ServerUnaryReactor* AdminService::RebuildModel(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* AdminService::ControlRebuild(grpc::CallbackServerContext* call,
                                                        const v1::ControlRebuildRequest* request,
                                                        v1::ControlRebuildResponse*) {
-  return Answer(call, [this, request] {
+  return AnswerOnPool(context_, *call, [this, request] {
     projection::ModelKeeper& models = context_.engine.models();
     switch (request->action()) {
       case v1::ControlRebuildRequest::ACTION_PAUSE:
@@ -127,7 +120,7 @@ grpc::ServerUnaryReactor* AdminService::ControlRebuild(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* AdminService::DropPreviousRows(grpc::CallbackServerContext* call,
                                                          const v1::DropPreviousRowsRequest* request,
                                                          v1::DropPreviousRowsResponse*) {
-  return Answer(call, [this, request] {
+  return AnswerOnPool(context_, *call, [this, request] {
     return context_.engine.models().DropPrevious(request->model());
   });
 }

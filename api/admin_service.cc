@@ -55,12 +55,10 @@ void SetStatus(const runtime::EngineStatus& status, v1::GetStatusResponse& respo
 grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* call,
                                                   const v1::GetStatusRequest*,
                                                   v1::GetStatusResponse* response) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  context_.pool.Post([this, reactor, response] {
+  return AnswerOnPool(context_, *call, [this, response] {
     SetStatus(context_.engine.GetStatus(), *response);
-    reactor->Finish(grpc::Status::OK);
+    return absl::OkStatus();
   });
-  return reactor;
 }
 
 grpc::ServerWriteReactor<v1::VerifyStoreResponse>* AdminService::VerifyStore(

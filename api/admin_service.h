@@ -1,8 +1,6 @@
 // skald.v1.AdminService.
 #pragma once
 
-#include <functional>
-
 #include "absl/status/status.h"
 #include "api/context.h"
 #include "api/verify_source.h"
@@ -33,10 +31,6 @@ class AdminService final : public v1::AdminService::CallbackService {
                                              v1::DropPreviousRowsResponse* response) override;
 
  private:
-  // Does a piece of work off gRPC's threads and answers with what it returns.
-  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* call,
-                                   std::function<absl::Status()> work);
-
   ApiContext& context_;
   Verifier verifier_;
 };

@@ -172,23 +172,18 @@ class ExportSource final : public FrameSource<v1::ExportSagaResponse> {
 grpc::ServerUnaryReactor* AuditService::GetCheckpoint(grpc::CallbackServerContext* call,
                                                       const v1::GetCheckpointRequest* request,
                                                       v1::GetCheckpointResponse* response) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  pool_.Post([this, call, reactor, request, response] {
-    const absl::Status status = GetCheckpoints(
+  return AnswerOnPool(context_, *call, [this, call, request, response] {
+    return GetCheckpoints(
         context_.engine, *request, [call] { return call->IsCancelled(); }, *response);
-    reactor->Finish(ToGrpcStatus(status));
   });
-  return reactor;
 }
 
 grpc::ServerUnaryReactor* AuditService::ListCheckpoints(grpc::CallbackServerContext* call,
                                                         const v1::ListCheckpointsRequest* request,
                                                         v1::ListCheckpointsResponse* response) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  pool_.Post([this, reactor, request, response] {
-    reactor->Finish(ToGrpcStatus(api::ListCheckpoints(context_, *request, *response)));
+  return AnswerOnPool(context_, *call, [this, request, response] {
+    return api::ListCheckpoints(context_, *request, *response);
   });
-  return reactor;
 }
 
 grpc::ServerWriteReactor<v1::WatchCheckpointsResponse>* AuditService::WatchCheckpoints(
@@ -200,13 +195,10 @@ grpc::ServerWriteReactor<v1::WatchCheckpointsResponse>* AuditService::WatchCheck
 grpc::ServerUnaryReactor* AuditService::ProveConsistency(grpc::CallbackServerContext* call,
                                                          const v1::ProveConsistencyRequest* request,
                                                          v1::ProveConsistencyResponse* response) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  pool_.Post([this, call, reactor, request, response] {
-    const absl::Status status = Prove(
+  return AnswerOnPool(context_, *call, [this, call, request, response] {
+    return Prove(
         context_.engine, *request, [call] { return call->IsCancelled(); }, *response);
-    reactor->Finish(ToGrpcStatus(status));
   });
-  return reactor;
 }
 
 grpc::ServerWriteReactor<v1::ExportSagaResponse>* AuditService::ExportSaga(
@@ -222,15 +214,13 @@ grpc::ServerWriteReactor<v1::ExportSagaResponse>* AuditService::ExportSaga(
 grpc::ServerUnaryReactor* AuditService::GetKey(grpc::CallbackServerContext* call,
                                                const v1::GetKeyRequest*,
                                                v1::GetKeyResponse* response) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  pool_.Post([this, reactor, response] {
+  return AnswerOnPool(context_, *call, [this, response] {
     const auto keys = context_.engine.auditor().GetKeys();
     if (keys.ok()) {
       for (const audit::VerifierKey& key : *keys) response->add_keys(key.ToText());
     }
-    reactor->Finish(ToGrpcStatus(keys.status()));
+    return keys.status();
   });
-  return reactor;
 }
 
 grpc::ServerUnaryReactor* AuditService::RotateKey(grpc::CallbackServerContext* call,
@@ -242,17 +232,17 @@ grpc::ServerUnaryReactor* AuditService::RotateKey(grpc::CallbackServerContext* c
   if (actor.empty()) violations.Add("metadata skald-actor", "must say who rotates the key");
   violations.CheckNote("reason", request->reason(), Presence::kRequired);
   if (!violations.empty()) return Finished(*call, violations.ToStatus());
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  pool_.Post([this, reactor, request, response, actor = std::move(actor)]() mutable {
-    const absl::StatusOr<runtime::KeyRotation> rotation =
-        context_.engine.RotateAuditKey(request->reason(), std::move(actor));
-    if (rotation.ok()) {
-      for (const audit::VerifierKey& key : rotation->keys) response->add_keys(key.ToText());
-      SetPosition(rotation->position, *response->mutable_position());
-    }
-    reactor->Finish(ToGrpcStatus(rotation.status()));
-  });
-  return reactor;
+  return AnswerOnPool(context_, *call,
+                      [this, request, response, actor = std::move(actor)]() mutable {
+                        const absl::StatusOr<runtime::KeyRotation> rotation =
+                            context_.engine.RotateAuditKey(request->reason(), std::move(actor));
+                        if (rotation.ok()) {
+                          for (const audit::VerifierKey& key : rotation->keys)
+                            response->add_keys(key.ToText());
+                          SetPosition(rotation->position, *response->mutable_position());
+                        }
+                        return rotation.status();
+                      });
 }
 
 }  // namespace skald::api

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "api/call_registry.h"
@@ -33,5 +34,13 @@ Timestamp DeadlineOf(const grpc::CallbackServerContext& call);
 
 // A handler that answers at once: `return Finished(call, status)`.
 grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext& call, const absl::Status& status);
+
+// A handler that works on the pool; `work` finishes the call, now or later. Refused at once when
+// too many wait; not begun for a caller who has gone. Request and response are alive until Finish.
+grpc::ServerUnaryReactor* OnPool(ApiContext& context, grpc::CallbackServerContext& call,
+                                 absl::AnyInvocable<void(grpc::ServerUnaryReactor*)> work);
+// The same of work that gives the call's status.
+grpc::ServerUnaryReactor* AnswerOnPool(ApiContext& context, grpc::CallbackServerContext& call,
+                                       absl::AnyInvocable<absl::Status()> work);
 
 }  // namespace skald::api

@@ -99,15 +99,15 @@ grpc::ServerUnaryReactor* DefinitionService::DeployDefinition(
   std::string actor = ActorOf(*call, violations);
   if (request->text().empty()) violations.Add("text", "must not be empty");
   if (!violations.empty()) return Finished(*call, violations.ToStatus());
-  Reactor* reactor = call->DefaultReactor();
-  context_.pool.Post([this, reactor, request, response, actor = std::move(actor)]() mutable {
-    context_.engine.Deploy(request->text(), std::move(actor),
-                           [reactor, response](absl::StatusOr<runtime::DeployReply> reply) {
-                             if (reply.ok()) SetDeployed(*reply, *response);
-                             reactor->Finish(ToGrpcStatus(reply.status()));
-                           });
-  });
-  return reactor;
+  return OnPool(context_, *call,
+                [this, request, response, actor = std::move(actor)](Reactor* reactor) mutable {
+                  context_.engine.Deploy(
+                      request->text(), std::move(actor),
+                      [reactor, response](absl::StatusOr<runtime::DeployReply> reply) {
+                        if (reply.ok()) SetDeployed(*reply, *response);
+                        reactor->Finish(ToGrpcStatus(reply.status()));
+                      });
+                });
 }
 
 grpc::ServerUnaryReactor* DefinitionService::ValidateDefinition(
@@ -116,8 +116,7 @@ grpc::ServerUnaryReactor* DefinitionService::ValidateDefinition(
   if (request->text().empty()) {
     return Finished(*call, BadRequestError("text", "must not be empty"));
   }
-  Reactor* reactor = call->DefaultReactor();
-  context_.pool.Post([this, reactor, request, response] {
+  return AnswerOnPool(context_, *call, [this, request, response] {
     definition::ValidateOptions options{.deployable = request->deployable(),
                                         .limits = context_.options.definition_limits};
     absl::flat_hash_set<std::string>& served = options.served_functions.emplace();
@@ -129,9 +128,8 @@ grpc::ServerUnaryReactor* DefinitionService::ValidateDefinition(
     for (const definition::Diagnostic& diagnostic : result.diagnostics) {
       SetDiagnostic(diagnostic, *response->add_diagnostics());
     }
-    reactor->Finish(grpc::Status::OK);
+    return absl::OkStatus();
   });
-  return reactor;
 }
 
 grpc::ServerUnaryReactor* DefinitionService::GetDefinition(Call* call,
@@ -150,11 +148,9 @@ grpc::ServerUnaryReactor* DefinitionService::GetDefinition(Call* call,
 
 grpc::ServerUnaryReactor* DefinitionService::ListDefinitions(
     Call* call, const v1::ListDefinitionsRequest* request, v1::ListDefinitionsResponse* response) {
-  Reactor* reactor = call->DefaultReactor();
-  context_.pool.Post([this, reactor, request, response] {
-    reactor->Finish(ToGrpcStatus(FillDefinitionPage(context_, *request, *response)));
+  return AnswerOnPool(context_, *call, [this, request, response] {
+    return FillDefinitionPage(context_, *request, *response);
   });
-  return reactor;
 }
 
 }  // namespace skald::api

@@ -37,21 +37,20 @@ grpc::ServerUnaryReactor* ModelService::DeployModel(Call* call,
   std::string actor = ActorOf(*call, violations);
   if (request->text().empty()) violations.Add("text", "must not be empty");
   if (!violations.empty()) return Finished(*call, violations.ToStatus());
-  Reactor* reactor = call->DefaultReactor();
-  context_.pool.Post([this, reactor, request, response, actor = std::move(actor)]() mutable {
-    context_.engine.DeployModel(
-        request->text(), std::move(actor),
-        [reactor, response](absl::StatusOr<runtime::DeployModelReply> reply) {
-          if (reply.ok()) {
-            response->set_name(reply->name);
-            response->set_hash(reply->hash);
-            SetPosition(reply->position, *response->mutable_position());
-            response->set_already_deployed(reply->already_deployed);
-          }
-          reactor->Finish(ToGrpcStatus(reply.status()));
-        });
-  });
-  return reactor;
+  return OnPool(context_, *call,
+                [this, request, response, actor = std::move(actor)](Reactor* reactor) mutable {
+                  context_.engine.DeployModel(
+                      request->text(), std::move(actor),
+                      [reactor, response](absl::StatusOr<runtime::DeployModelReply> reply) {
+                        if (reply.ok()) {
+                          response->set_name(reply->name);
+                          response->set_hash(reply->hash);
+                          SetPosition(reply->position, *response->mutable_position());
+                          response->set_already_deployed(reply->already_deployed);
+                        }
+                        reactor->Finish(ToGrpcStatus(reply.status()));
+                      });
+                });
 }
 
 grpc::ServerUnaryReactor* ModelService::ValidateModel(Call* call,
@@ -60,16 +59,14 @@ grpc::ServerUnaryReactor* ModelService::ValidateModel(Call* call,
   if (request->text().empty()) {
     return Finished(*call, BadRequestError("text", "must not be empty"));
   }
-  Reactor* reactor = call->DefaultReactor();
-  context_.pool.Post([reactor, request, response] {
+  return AnswerOnPool(context_, *call, [request, response] {
     const projection::CompiledModel compiled = projection::CompileModel(request->text());
     response->set_valid(compiled.ok());
     for (const definition::Diagnostic& diagnostic : compiled.diagnostics) {
       SetDiagnostic(diagnostic, *response->add_diagnostics());
     }
-    reactor->Finish(grpc::Status::OK);
+    return absl::OkStatus();
   });
-  return reactor;
 }
 
 grpc::ServerUnaryReactor* ModelService::DropModel(Call* call, const v1::DropModelRequest* request,
@@ -100,25 +97,21 @@ grpc::ServerUnaryReactor* ModelService::GetModel(Call* call, const v1::GetModelR
   Violations violations;
   violations.CheckId("name", request->name(), Presence::kRequired);
   if (!violations.empty()) return Finished(*call, violations.ToStatus());
-  Reactor* reactor = call->DefaultReactor();
-  context_.pool.Post([this, reactor, request, response] {
+  return AnswerOnPool(context_, *call, [this, request, response] {
     const absl::StatusOr<runtime::ModelInfo> info = context_.engine.GetModel(request->name());
     if (info.ok()) SetModel(*info, TextDetail::kWithText, *response->mutable_model());
-    reactor->Finish(ToGrpcStatus(info.status()));
+    return info.status();
   });
-  return reactor;
 }
 
 grpc::ServerUnaryReactor* ModelService::ListModels(Call* call, const v1::ListModelsRequest*,
                                                    v1::ListModelsResponse* response) {
-  Reactor* reactor = call->DefaultReactor();
-  context_.pool.Post([this, reactor, response] {
+  return AnswerOnPool(context_, *call, [this, response] {
     for (const runtime::ModelInfo& info : context_.engine.ListModels()) {
       SetModel(info, TextDetail::kWithoutText, *response->add_models());
     }
-    reactor->Finish(grpc::Status::OK);
+    return absl::OkStatus();
   });
-  return reactor;
 }
 
 }  // namespace skald::api

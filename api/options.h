@@ -24,6 +24,8 @@ struct ServerOptions {
   definition::DefinitionLimits definition_limits;
   // Threads for reads, lists and compiling definitions.
   int read_threads = 2;
+  // How many of them may wait for a thread; more are refused.
+  size_t reads_waiting_max = 1'000;
   // The longest that WaitSaga and StartSaga wait.
   Micros wait_max = 10 * kMinute;
   // Items of one StartSagas stream whose results are not written yet; past it the stream is not

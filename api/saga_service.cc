@@ -98,17 +98,14 @@ Reactor* SagaService::GetSaga(Call* call, const v1::GetSagaRequest* request,
   violations.CheckId("saga_id", request->saga_id(), Presence::kRequired);
   const runtime::AsOf as_of = ReadAsOf(request->as_of(), violations);
   if (!violations.empty()) return Finished(*call, violations.ToStatus());
-  Reactor* reactor = call->DefaultReactor();
   if (!std::holds_alternative<std::monostate>(as_of)) {
-    context_.pool.Post([this, call, reactor, request, response, as_of] {
-      const absl::Status status = GetSagaAsOf(
-          context_.engine,
-          {.namespace_name = request->namespace_(), .saga_id = request->saga_id()}, as_of,
-          [call] { return call->IsCancelled(); }, *response->mutable_saga());
-      reactor->Finish(ToGrpcStatus(status));
+    return AnswerOnPool(context_, *call, [this, call, request, response, as_of] {
+      return GetSagaAsOf(
+          context_.engine, {.namespace_name = request->namespace_(), .saga_id = request->saga_id()},
+          as_of, [call] { return call->IsCancelled(); }, *response->mutable_saga());
     });
-    return reactor;
   }
+  Reactor* reactor = call->DefaultReactor();
   context_.engine.GetSaga({.namespace_name = request->namespace_(), .saga_id = request->saga_id()},
                           [reactor, response](absl::StatusOr<saga::SagaView> view) {
                             if (view.ok())
@@ -188,21 +185,16 @@ Reactor* SagaService::FailTask(Call* call, const v1::FailTaskRequest* request,
 
 Reactor* SagaService::ListSagas(Call* call, const v1::ListSagasRequest* request,
                                 v1::ListSagasResponse* response) {
-  Reactor* reactor = call->DefaultReactor();
-  // The request is alive until Finish.
-  context_.pool.Post([this, reactor, request, response] {
-    reactor->Finish(ToGrpcStatus(FillSagaPage(context_, *request, *response)));
+  return AnswerOnPool(context_, *call, [this, request, response] {
+    return FillSagaPage(context_, *request, *response);
   });
-  return reactor;
 }
 
 Reactor* SagaService::ListIncidents(Call* call, const v1::ListIncidentsRequest* request,
                                     v1::ListIncidentsResponse* response) {
-  Reactor* reactor = call->DefaultReactor();
-  context_.pool.Post([this, reactor, request, response] {
-    reactor->Finish(ToGrpcStatus(FillIncidentPage(context_, *request, *response)));
+  return AnswerOnPool(context_, *call, [this, request, response] {
+    return FillIncidentPage(context_, *request, *response);
   });
-  return reactor;
 }
 
 }  // namespace skald::api

@@ -22,6 +22,8 @@ constexpr size_t kChangeBytes = 16;  // of a change besides key and row
 // Rows looked at for one frame of a snapshot, so that a filter that fits few does not hold a thread.
 constexpr size_t kRowsLookedAt = 20'000;
 constexpr Micros kMarkInterval = kSecond;
+// How long a model may be missing that is built for the first time.
+constexpr Micros kBehindMax = kSecond;
 // A snapshot that was not read by then is dropped.
 constexpr Micros kSnapshotMax = kMinute;
 
@@ -63,15 +65,30 @@ std::shared_ptr<const ModelRows> WatchSource::snapshot() const {
 }
 
 Pulled WatchSource::Pull(v1::WatchRowsResponse& frame) {
-  if (!has_begun_) {
-    if (const absl::Status begun = Begin(); !begun.ok()) return Pulled::End(begun);
-    has_begun_ = true;
+  const absl::StatusOr<bool> filled = Fill(frame);
+  if (HasReason(filled.status(), ErrorReason::kModelBehind) && MayWait()) {
+    return Pulled::NothingNow();
   }
-  absl::StatusOr<bool> filled = is_snapshot_due_ ? FillSnapshot(frame) : FillChanges(frame);
   if (!filled.ok()) return Pulled::End(filled.status());
+  behind_since_.reset();
   if (!*filled) return Pulled::NothingNow();
   last_frame_ = context_.engine.Now();
   return Pulled::Frame();
+}
+
+absl::StatusOr<bool> WatchSource::Fill(v1::WatchRowsResponse& frame) {
+  if (!has_begun_) {
+    SKALD_RETURN_IF_ERROR(Begin());
+    has_begun_ = true;
+  }
+  return is_snapshot_due_ ? FillSnapshot(frame) : FillChanges(frame);
+}
+
+// The model is being built: each round looks again, so that no thread waits for it.
+bool WatchSource::MayWait() {
+  const Timestamp now = context_.engine.Now();
+  if (!behind_since_) behind_since_ = now;
+  return now < After(*behind_since_, kBehindMax);
 }
 
 absl::Status WatchSource::Begin() {
@@ -109,8 +126,7 @@ absl::Status WatchSource::Begin() {
 absl::Status WatchSource::TakeSnapshot() {
   SKALD_ASSIGN_OR_RETURN(
       std::unique_ptr<ModelRows> rows,
-      models_.Open(schema_.name,
-                   {.allow_stale = true, .wait_until = After(context_.engine.Now(), kSecond)}));
+      models_.Open(schema_.name, {.allow_stale = true, .wait_until = context_.engine.Now()}));
   // A model that was declared anew may have other columns: the filter was meant for the old ones.
   if (rows->schema().columns.size() != schema_.columns.size()) {
     return absl::AbortedError(absl::StrCat("Read model '", schema_.name,

@@ -35,6 +35,8 @@ class WatchSource final : public FrameSource<v1::WatchRowsResponse> {
  private:
   using Deltas = std::shared_ptr<const projection::ModelDeltas>;
 
+  absl::StatusOr<bool> Fill(v1::WatchRowsResponse& frame);
+  bool MayWait();
   absl::Status Begin();
   absl::Status TakeSnapshot();
   absl::StatusOr<bool> FillSnapshot(v1::WatchRowsResponse& frame);
@@ -53,6 +55,7 @@ class WatchSource final : public FrameSource<v1::WatchRowsResponse> {
   std::function<void()> wake_;
   uint64_t listener_ = 0;
   bool has_begun_ = false;
+  std::optional<Timestamp> behind_since_;  // that its model is not there
 
   projection::ModelSchema schema_;
   query::Filter filter_;

@@ -29,9 +29,20 @@ WorkPool::~WorkPool() {
 void WorkPool::Post(Work work) {
   {
     MutexLock lock(mutex_);
-    queue_.push_back(std::move(work));
+    queue_.push_back({std::move(work)});
   }
   posted_.NotifyOne();
+}
+
+bool WorkPool::TryPost(Work work, size_t waiting_max) {
+  {
+    MutexLock lock(mutex_);
+    if (refusable_ >= waiting_max) return false;
+    ++refusable_;
+    queue_.push_back({std::move(work), /*is_refusable=*/true});
+  }
+  posted_.NotifyOne();
+  return true;
 }
 
 void WorkPool::Run() {
@@ -41,7 +52,8 @@ void WorkPool::Run() {
       MutexLock lock(mutex_);
       while (queue_.empty() && !stopping_) posted_.Wait(mutex_);
       if (queue_.empty()) return;
-      work = std::move(queue_.front());
+      work = std::move(queue_.front().work);
+      if (queue_.front().is_refusable) --refusable_;
       queue_.pop_front();
     }
     work();

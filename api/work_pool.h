@@ -6,6 +6,7 @@
 // order.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <thread>
 #include <vector>
@@ -25,13 +26,20 @@ class WorkPool {
   ~WorkPool();
 
   void Post(Work work);
+  // The same of work that may be refused: false, and nothing happens, when so much of it waits.
+  bool TryPost(Work work, size_t waiting_max);
 
  private:
   void Run();
 
   Mutex mutex_;
   CondVar posted_;
-  std::deque<Work> queue_ SKALD_GUARDED_BY(mutex_);
+  struct Item {
+    Work work;
+    bool is_refusable = false;
+  };
+  std::deque<Item> queue_ SKALD_GUARDED_BY(mutex_);
+  size_t refusable_ SKALD_GUARDED_BY(mutex_) = 0;  // in the queue
   bool stopping_ SKALD_GUARDED_BY(mutex_) = false;
   // Constant after construction.
   std::vector<std::thread> threads_;

@@ -274,6 +274,7 @@ void FakeEngine::StopWaiting(const SagaKey&, uint64_t wait_id) {
 
 absl::StatusOr<runtime::SagaPage> FakeEngine::ListSagas(const runtime::SagaFilter& filter,
                                                         absl::string_view after, size_t page_size) {
+  if (on_list) on_list();
   MutexLock lock(mutex_);
   runtime::SagaPage page;
   for (const auto& [key, view] : sagas_) {
@@ -419,7 +420,8 @@ absl::StatusOr<runtime::VerifyReport> FakeEngine::Verify(
 Timestamp FakeEngine::Now() const {
   return Timestamp(std::chrono::duration_cast<std::chrono::microseconds>(
                        std::chrono::system_clock::now().time_since_epoch())
-                       .count());
+                       .count() +
+                   clock_ahead);
 }
 
 PartitionId FakeEngine::PartitionOf(const SagaKey& key) const {

@@ -48,6 +48,10 @@ class FakeEngine final : public runtime::Engine {
   // How many commands of streams find no room before the next does.
   std::atomic<int> refused_tries = 0;
   std::atomic<bool> refuses_reads = false;  // of one saga, as under overload
+  // The engine's clock is so far ahead of the machine's.
+  std::atomic<Micros> clock_ahead = 0;
+  // Called by ListSagas.
+  std::function<void()> on_list;
   // Answers to commands wait for ReleaseReplies.
   void HoldReplies();
   void ReleaseReplies();

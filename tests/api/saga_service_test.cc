@@ -1,8 +1,12 @@
 // Goal: SagaService over a real connection: requests become the right commands, answers and errors
 // come back whole, waits end by result, time, cancellation.
+#include <atomic>
+#include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "base/errors.h"
 #include "tests/api/api_fixture.h"
 
@@ -341,6 +345,64 @@ TEST_F(SagaServiceTest, IncidentsNameTheirSagas) {
   EXPECT_EQ(response.incidents(0).saga_id(), "order-1");
   EXPECT_EQ(response.incidents(0).incident().kind(), v1::Incident::KIND_PARKED_COMPENSATION);
   EXPECT_EQ(response.incidents(0).incident().verbs_size(), 2);
+}
+
+class CrowdedSagaServiceTest : public SagaServiceTest {
+ protected:
+  CrowdedSagaServiceTest() {
+    options_.read_threads = 1;
+    options_.reads_waiting_max = 2;
+    engine_.on_list = [this] {
+      ++lists_;
+      may_go_.WaitForNotification();
+    };
+  }
+
+  std::atomic<int> lists_ = 0;
+  absl::Notification may_go_;
+};
+
+TEST_F(CrowdedSagaServiceTest, TooManyListsAreRefusedAndThoseOfNobodyNotMade) {
+  struct Caller {
+    grpc::ClientContext context;
+    grpc::Status end;
+    std::atomic<bool> has_ended = false;
+    std::thread thread;
+  };
+  constexpr int kCallers = 7;
+  Caller callers[kCallers];
+  const auto begin = [this](Caller& caller) {
+    caller.thread = std::thread([this, &caller] {
+      v1::ListSagasResponse response;
+      caller.end = sagas()->ListSagas(&caller.context, {}, &response);
+      caller.has_ended = true;
+    });
+  };
+  begin(callers[0]);
+  ASSERT_TRUE(engine_.WaitUntil([this] { return lists_ == 1; }));
+  for (int i = 1; i < kCallers; ++i) begin(callers[i]);
+  const auto waiting = [&] {
+    std::vector<Caller*> found;
+    for (Caller& caller : callers) {
+      if (!caller.has_ended) found.push_back(&caller);
+    }
+    return found;
+  };
+  ASSERT_TRUE(engine_.WaitUntil([&] { return waiting().size() == 3; }));
+  for (const Caller& caller : callers) {
+    if (!caller.has_ended) continue;
+    EXPECT_THAT(caller.end, EndsWith(grpc::StatusCode::RESOURCE_EXHAUSTED, "PARTITION_OVERLOADED"));
+    EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(caller.end).has_value());
+  }
+  waiting().back()->context.TryCancel();
+  ASSERT_TRUE(engine_.WaitUntil([&] { return waiting().size() == 2; }));
+  // The server hears of it about now.
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const std::vector<Caller*> answered = waiting();
+  may_go_.Notify();
+  for (Caller& caller : callers) caller.thread.join();
+  for (const Caller* caller : answered) EXPECT_TRUE(caller->end.ok());
+  EXPECT_EQ(lists_, 2);
 }
 
 }  // namespace
