@@ -152,33 +152,33 @@ bool StartStream::StartItem(const v1::StartSagasRequest::Item& item) {
 
 void StartStream::WaitForItem(uint64_t item_id, Timestamp deadline, runtime::CommandReply reply) {
   std::shared_ptr<SagaWait> wait;
-  bool is_ending = false;
   {
     MutexLock lock(mutex_);
     if (is_broken_ || is_finished_) return;
-    is_ending = is_ending_;
+    if (!is_ending_) wait = AddWait(item_id, std::move(reply));
   }
-  if (is_ending) {
+  if (wait == nullptr) {
     AddError(item_id, ServerStoppingError());
     return;
   }
-  {
-    MutexLock lock(mutex_);
-    const uint64_t wait_id = next_wait_++;
-    const SagaKey key = reply.saga;
-    wait =
-        std::make_shared<SagaWait>(context_.engine, key,
-                                   [self = shared_from_this(), item_id, wait_id,
-                                    reply = std::move(reply)](absl::StatusOr<saga::SagaView> view) {
-                                     {
-                                       MutexLock inner(self->mutex_);
-                                       self->waits_.erase(wait_id);
-                                     }
-                                     self->FinishWait(item_id, reply, view);
-                                   });
-    waits_.emplace(wait_id, ItemWait{item_id, wait});
-  }
   wait->Begin(deadline, /*until_parked=*/true);
+}
+
+std::shared_ptr<SagaWait> StartStream::AddWait(uint64_t item_id, runtime::CommandReply reply) {
+  const uint64_t wait_id = next_wait_++;
+  const SagaKey key = reply.saga;
+  auto wait =
+      std::make_shared<SagaWait>(context_.engine, key,
+                                 [self = shared_from_this(), item_id, wait_id,
+                                  reply = std::move(reply)](absl::StatusOr<saga::SagaView> view) {
+                                   {
+                                     MutexLock lock(self->mutex_);
+                                     self->waits_.erase(wait_id);
+                                   }
+                                   self->FinishWait(item_id, reply, view);
+                                 });
+  waits_.emplace(wait_id, ItemWait{item_id, wait});
+  return wait;
 }
 
 void StartStream::FinishWait(uint64_t item_id, runtime::CommandReply reply,

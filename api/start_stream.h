@@ -57,6 +57,8 @@ class StartStream final
   // The life of an item: submitted, perhaps waited for, answered. False: it has to wait for room.
   bool StartItem(const v1::StartSagasRequest::Item& item);
   void WaitForItem(uint64_t item_id, Timestamp deadline, runtime::CommandReply reply);
+  std::shared_ptr<SagaWait> AddWait(uint64_t item_id, runtime::CommandReply reply)
+      SKALD_REQUIRES(mutex_);
   void FinishWait(uint64_t item_id, runtime::CommandReply reply,
                   const absl::StatusOr<saga::SagaView>& view);
   // Fetches the saga of the longest deferred item.

@@ -94,9 +94,10 @@ void WorkerSession::OnReadDone(bool ok) {
   }
   const absl::Status status = TakeFrame(request_);
   {
-    // Only now may the next read overwrite the request.
+    // Only now may the next read overwrite the request; after an error there is none.
     MutexLock lock(mutex_);
     is_reading_ = false;
+    if (!status.ok()) is_ending_ = true;
   }
   if (!status.ok()) {
     EndWith(status);
@@ -288,12 +289,13 @@ void WorkerSession::TakeHeartbeats(
 // ---- To the worker ----
 
 void WorkerSession::Push(std::vector<task::ReadyTaskPtr> tasks, Micros lease) {
+  const Timestamp until = After(context_.engine.Now(), lease / 2);
   {
     MutexLock lock(mutex_);
     // What is not told stays leased to this worker; the broker hands it on when the stream is gone.
     if (is_draining_ || is_ending_ || is_broken_ || is_finished_) return;
     lease_ = lease;
-    for (task::ReadyTaskPtr& task : tasks) tasks_.push_back(std::move(task));
+    for (task::ReadyTaskPtr& task : tasks) tasks_.push_back({std::move(task), until});
   }
   AdvanceSoon(BrokerCalls::kForbidden);
 }
@@ -304,6 +306,7 @@ void WorkerSession::Cancel(std::vector<saga::TaskToken> tokens) {
     if (is_broken_ || is_finished_) return;
     for (const saga::TaskToken& token : tokens) {
       std::string bytes = EncodeTaskToken(token);
+      if (!tasks_.empty()) cancelled_.insert(bytes);
       News(bytes.size() + kNewsBytes).add_cancelled_tokens(std::move(bytes));
     }
   }
@@ -346,11 +349,17 @@ void WorkerSession::Advance(BrokerCalls calls) {
       }
       case Next::kSend: {
         if (calls == BrokerCalls::kAllowed) GiveCreditBack();
+        const Timestamp now = context_.engine.Now();
         bool has_frame = false;
         {
           MutexLock lock(mutex_);
-          has_frame = FillFrame();
+          has_frame = FillFrame(now);
           is_writing_ = has_frame;
+          // What this call may not do nobody else does, as no write ends. Under the lock, while the
+          // call is alive and the pool with it.
+          const bool leaves_rest =
+              calls == BrokerCalls::kForbidden && !has_frame && (credit_back_ > 0 || MustFinish());
+          if (leaves_rest) context_.pool.Post([self = shared_from_this()] { self->Advance(); });
         }
         if (has_frame) StartWrite(&writing_);
         break;
@@ -400,7 +409,7 @@ v1::WorkResponse& WorkerSession::News(size_t bytes) {
   return news_.back().news;
 }
 
-bool WorkerSession::FillFrame() {
+bool WorkerSession::FillFrame(Timestamp now) {
   bool has_frame = !news_.empty();
   size_t bytes = 0;
   if (has_frame) {
@@ -409,15 +418,19 @@ bool WorkerSession::FillFrame() {
     news_.pop_front();
   }
   while (!tasks_.empty() && bytes < kFrameBytes) {
-    const task::ReadyTaskPtr ready = std::move(tasks_.front());
+    const Handed handed = std::move(tasks_.front());
     tasks_.pop_front();
-    std::string token = EncodeTaskToken(ready->token);
+    std::string token = EncodeTaskToken(handed.task->token);
+    // One that was not told in time goes to another, or comes again, when its lease is over.
+    const bool is_told = now < handed.until && !cancelled_.contains(token);
     // Handed out again after its lease, it took another credit.
-    if (!held_.insert(token).second) ++credit_back_;
-    bytes += ready->arguments.size() + token.size();
-    SetTask(*ready, std::move(token), *writing_.add_tasks());
+    if (!is_told || !held_.insert(token).second) ++credit_back_;
+    if (!is_told) continue;
+    bytes += handed.task->arguments.size() + token.size();
+    SetTask(*handed.task, std::move(token), *writing_.add_tasks());
     has_frame = true;
   }
+  if (tasks_.empty()) cancelled_.clear();
   if (writing_.tasks_size() > 0) SetDuration(lease_, *writing_.mutable_lease());
   return has_frame;
 }

@@ -66,7 +66,7 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
 
   // Does what there is to do next: read, give credit back, write or finish. The only place that
   // does any of them. A sink must not call its broker, so what Push and Cancel set off leaves
-  // credit and the end to the next caller.
+  // credit to the next caller, and the end to a thread of the pool.
   enum class BrokerCalls { kAllowed, kForbidden };
   void Advance(BrokerCalls calls = BrokerCalls::kAllowed);
   // As Advance, at the end of the engine's turn if this is one: there is more to be told by then.
@@ -77,7 +77,7 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
   // The frame to be told next that has room; so many bytes are to be added to it.
   v1::WorkResponse& News(size_t bytes) SKALD_REQUIRES(mutex_);
   // True when a frame is in `writing_`.
-  bool FillFrame() SKALD_REQUIRES(mutex_);
+  bool FillFrame(Timestamp now) SKALD_REQUIRES(mutex_);
   void GiveCreditBack();
   void LeaveBroker();
 
@@ -94,8 +94,14 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
 
   Mutex mutex_;
   // What is to be told.
-  std::deque<task::ReadyTaskPtr> tasks_ SKALD_GUARDED_BY(mutex_);
+  struct Handed {
+    task::ReadyTaskPtr task;
+    Timestamp until;  // from when on it is too late to tell: much of its lease is over
+  };
+  std::deque<Handed> tasks_ SKALD_GUARDED_BY(mutex_);
   Micros lease_ SKALD_GUARDED_BY(mutex_) = 0;
+  // Cancelled while there were tasks that had not been told, perhaps of these.
+  absl::flat_hash_set<std::string> cancelled_ SKALD_GUARDED_BY(mutex_);
   struct Frame {
     v1::WorkResponse news;
     size_t bytes = 0;  // about

@@ -38,7 +38,8 @@ class WorkerTest : public ApiTest {
   }
 
   // Makes tasks first .. first + count - 1 ready.
-  void Enqueue(int first, int count) {
+  void Enqueue(int first, int count,
+               const std::string& arguments = R"({"amount":12345678901234567890})") {
     std::vector<task::ReadyTaskPtr> tasks;
     for (int i = first; i < first + count; ++i) {
       auto ready = std::make_shared<task::ReadyTask>();
@@ -48,7 +49,7 @@ class WorkerTest : public ApiTest {
       ready->definition_name = "order";
       ready->definition_version = "1.0.0";
       ready->idempotency_key = absl::StrCat("shop/order-", i, "/do/0/pay/1");
-      ready->arguments = R"({"amount":12345678901234567890})";
+      ready->arguments = arguments;
       ready->created = engine_.Now();
       tasks.push_back(std::move(ready));
     }

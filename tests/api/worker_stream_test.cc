@@ -223,6 +223,58 @@ TEST_F(WorkerStreamTest, CreditOfATaskThatIsHandedOutAgainComesBack) {
   EXPECT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 4; }));
 }
 
+// More than a stream holds that nobody reads, so that some are not told.
+constexpr int kUnread = 30;
+const std::string& LargeArguments() {
+  static const std::string& text = *new std::string('"' + std::string(500'000, 'x') + '"');
+  return text;
+}
+
+TEST_F(WorkerStreamTest, ATaskIsNotToldWhenMuchOfItsLeaseIsOver) {
+  Enqueue(0, kUnread, LargeArguments());
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  const std::unique_ptr<Stream> stream = OpenStream(context, kUnread);
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.broker().Queues()[0].leased == kUnread; }));
+  engine_.clock_ahead = 16 * kSecond;
+  // The credit of those that are not told brings these.
+  Enqueue(kUnread, 3);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] {
+    return !told.tasks.empty() && told.tasks.back().saga_id() == "order-32";
+  }));
+  EXPECT_LT(told.tasks.size(), kUnread);
+  // When their lease is over they come again.
+  const size_t untold = kUnread + 3 - told.tasks.size();
+  v1::WorkRequest more;
+  more.set_credit(kUnread);
+  ASSERT_TRUE(stream->Write(more));
+  engine_.clock_ahead = 31 * kSecond;
+  engine_.broker().Poll(engine_.Now());
+  std::set<std::string> seen;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] {
+    for (const v1::Task& task : told.tasks) seen.insert(task.saga_id());
+    return seen.size() == kUnread + 3;
+  })) << untold;
+}
+
+TEST_F(WorkerStreamTest, ATaskThatIsCancelledBeforeItIsToldIsNotTold) {
+  Enqueue(0, kUnread, LargeArguments());
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  const std::unique_ptr<Stream> stream = OpenStream(context, kUnread);
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.broker().Queues()[0].leased == kUnread; }));
+  engine_.broker().Cancel(Token(kUnread - 1), false, engine_.Now());
+  Enqueue(kUnread, 1);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] {
+    return !told.tasks.empty() && told.tasks.back().saga_id() == "order-30";
+  }));
+  EXPECT_THAT(told.tasks, SizeIs(kUnread));
+  EXPECT_THAT(told.cancelled, SizeIs(1));
+  for (const v1::Task& task : told.tasks) EXPECT_NE(task.token(), told.cancelled[0]);
+}
+
 TEST_F(WorkerStreamTest, HeldTokensRegainTheirLeases) {
   Enqueue(0, 1);
   std::string token;
