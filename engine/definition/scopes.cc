@@ -132,10 +132,16 @@ void ScopeCheck::CheckRegistration(NodeIndex index) {
   if (!of_function && !draft_.node(index).compensation) {
     return Error(registration, "'register' has a meaning only with 'compensate'");
   }
-  if (registration.text() == "attempt" && !reach_.HasEffect(index)) {
+  if (registration.text() != "attempt") return;
+  if (!reach_.HasEffect(index)) {
     diagnostics_.Warning(
         registration.key_place(), registration.pointer(),
         "'register: attempt' on a task without outside effect: its outcome is never unknown");
+  } else if (draft_.node(index).kind != NodeKind::kCallWorker) {
+    diagnostics_.Warning(
+        registration.key_place(), registration.pointer(),
+        "'register: attempt' has no effect on a task that is more than one call: its undo is owed "
+        "when it has completed. Write it, with 'compensate', at the calls inside");
   }
 }
 

@@ -36,7 +36,7 @@ bool Execution::StepFrame(FrameId id) {
   if (state_.HasChildren(id) || state_.HasExplicitUndo(id) || (at.scope && at.scope->undoing))
     return false;
   if (IsDoomed(at)) {
-    CancelFrame(id, log::v1::COMPENSATION_CAUSE_CANCEL);
+    CancelFrame(id, CauseOfDoom(at));
     return true;
   }
   switch (at.kind) {

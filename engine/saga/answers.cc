@@ -47,11 +47,7 @@ absl::Status Execution::AnswerLate(const AnswerTask& request) {
   const absl::Status refusal =
       TaskNotRunningError(state_.key, late.task, "the task has been given up");
   if (request.output && program().node(program().Find(late.task)).compensation) {
-    // The same run was called again meanwhile: that call answers for this effect.
-    auto run = state_.runs.find(late.call.path);
-    const bool superseded = run != state_.runs.end() && run->second.run == late.call.run &&
-                            run->second.attempts > late.call.attempt;
-    if (!superseded) {
+    if (!IsSuperseded(late)) {
       ArmLate(late, *request.output);
       return absl::OkStatus();
     }
@@ -63,6 +59,21 @@ absl::Status Execution::AnswerLate(const AnswerTask& request) {
   event.mutable_task_quiesced()->set_failed(!request.output.has_value());
   Emit(std::move(event));
   return request.output ? refusal : absl::OkStatus();
+}
+
+bool Execution::HasNewerOutcome(const Lingering& late) const {
+  const auto run = state_.runs.find(late.call.path);
+  // The outcome of one that failed but may be tried again is of no use.
+  return run != state_.runs.end() && run->second.run == late.call.run &&
+         run->second.attempts > late.call.attempt && run->second.grows;
+}
+
+bool Execution::IsSuperseded(const Lingering& late) const {
+  return HasNewerOutcome(late) ||
+         std::any_of(state_.frames.begin(), state_.frames.end(), [&](const Frame& at) {
+           return at.call && at.call->path == late.call.path && at.call->run == late.call.run &&
+                  at.call->attempt > late.call.attempt;
+         });
 }
 
 bool Execution::IsTooLarge(const Payload& output) const {
@@ -90,12 +101,10 @@ void Execution::ArmLate(const Lingering& late, const Payload& output) {
   // owed after it. A parked one is tried again with what is known now.
   uint32_t seq = state_.next_seq;
   bool owed_already = false;
-  for (const Entry& entry : frame(scope).scope->entries) {
-    if (entry.frame != late.frame || entry.phase == Entry::Phase::kRunning ||
-        entry.phase == Entry::Phase::kRetrying)
-      continue;
-    seq = entry.seq;
-    owed_already = entry.phase != Entry::Phase::kArmed;
+  for (const Entry* entry : EntriesOfFrame(frame(scope).scope->entries, late.frame)) {
+    if (entry->phase == Entry::Phase::kRunning || entry->phase == Entry::Phase::kRetrying) continue;
+    seq = entry->seq;
+    owed_already = entry->phase != Entry::Phase::kArmed;
   }
   log::v1::Event event;
   log::v1::CompensationArmed& armed = *event.mutable_compensation_armed();
@@ -105,10 +114,13 @@ void Execution::ArmLate(const Lingering& late, const Payload& output) {
   armed.set_task(late.task);
   armed.set_handler(program().node(program().Find(late.task)).compensation->reference);
   armed.set_output_slot(slot);
+  armed.set_output_lost(slot == 0);
   armed.set_path(late.call.path);
   Emit(std::move(event));
   const Scope& holder = *frame(scope).scope;
   if (owed_already) return;
+  // A failed undo stopped this one for good: what is still armed stays so, and is listed.
+  if (holder.undoing && holder.stopped) return;
   if (holder.undoing) return StartUndo(scope, holder.cause, {seq}, holder.explicit_frame);
   if (frame(scope).fault) return;  // undone with the rest, when the scope is quiet
   // The saga goes on as if the task had not been done, so it is undone by itself, now.
@@ -129,17 +141,17 @@ absl::Status Execution::Handle(const QuiesceTask& request) {
   const Lingering quiet = *call;
   for (FrameId scope : quiet.scopes) {
     if (state_.Find(scope) == nullptr) continue;
-    for (const Entry& entry : frame(scope).scope->entries) {
-      if (entry.frame != quiet.frame || entry.outcome != Entry::Outcome::kOpen) continue;
+    for (const Entry* entry : EntriesOfFrame(frame(scope).scope->entries, quiet.frame)) {
+      if (entry->outcome != Entry::Outcome::kOpen) continue;
       log::v1::Event event;
       if (request.never_dispatched) {
         event.mutable_compensation_disarmed()->set_scope(scope.value());
-        event.mutable_compensation_disarmed()->set_seq(entry.seq);
-        event.mutable_compensation_disarmed()->set_task(entry.task);
+        event.mutable_compensation_disarmed()->set_seq(entry->seq);
+        event.mutable_compensation_disarmed()->set_task(entry->task);
       } else {
         event.mutable_compensation_outcome_unknown()->set_scope(scope.value());
-        event.mutable_compensation_outcome_unknown()->set_seq(entry.seq);
-        event.mutable_compensation_outcome_unknown()->set_task(entry.task);
+        event.mutable_compensation_outcome_unknown()->set_seq(entry->seq);
+        event.mutable_compensation_outcome_unknown()->set_task(entry->task);
       }
       Emit(std::move(event));
       break;
@@ -149,6 +161,7 @@ absl::Status Execution::Handle(const QuiesceTask& request) {
   event.mutable_task_quiesced()->set_frame(quiet.frame.value());
   event.mutable_task_quiesced()->set_task(quiet.task);
   event.mutable_task_quiesced()->set_never_dispatched(request.never_dispatched);
+  event.mutable_task_quiesced()->set_failed(!request.never_dispatched && HasNewerOutcome(quiet));
   Emit(std::move(event));
   return absl::OkStatus();
 }

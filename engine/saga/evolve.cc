@@ -279,9 +279,11 @@ void Folder::On(const log::v1::TaskStarted& e) {
 Entry* Folder::EntryOfFrame(FrameId frame) {
   for (Frame& holder : state_.frames) {
     if (!holder.scope) continue;
-    for (Entry& entry : holder.scope->entries) {
-      if (entry.frame == frame) return &entry;
-    }
+    // The newest: a frame that ran again after it had completed has one for each run.
+    std::vector<Entry>& entries = holder.scope->entries;
+    const auto found = std::find_if(entries.rbegin(), entries.rend(),
+                                    [&](const Entry& entry) { return entry.frame == frame; });
+    if (found != entries.rend()) return &*found;
   }
   return nullptr;
 }
@@ -457,7 +459,7 @@ void Folder::On(const log::v1::ErrorRaised& e) {
   Frame& frame = FrameOf(e.frame());
   frame.fault = PendingFault{Slot(e.error_slot()), e.cause(), e.plan()};
   frame.attempt_deadline = kNever;
-  frame.deadline = kNever;
+  if (!e.keeps_deadline()) frame.deadline = kNever;
 }
 
 void Folder::On(const log::v1::LateCompletion& e) {

@@ -62,7 +62,7 @@ void Folder::On(const log::v1::CompensationArmed& e) {
     entry->outcome = Entry::Outcome::kCompleted;
     entry->outcome_revision = context_.revision.value();
     entry->completed = now_;
-    if (e.output_slot()) entry->raw_output = Slot(e.output_slot());
+    if (e.output_slot() || e.output_lost()) entry->raw_output = Slot(e.output_slot());
     entry->output = entry->raw_output;
     entry->has_output = true;
   }

@@ -93,6 +93,9 @@ class Execution {
 
   absl::Status RequireRunning() const;
   absl::Status AnswerLate(const AnswerTask& request);
+  // A newer call of the same run has answered for its effect, or is to.
+  bool HasNewerOutcome(const Lingering& call) const;
+  bool IsSuperseded(const Lingering& call) const;
   void ArmLate(const Lingering& call, const Payload& output);
   bool IsTooLarge(const Payload& output) const;
   // What a verb is about.
@@ -158,7 +161,11 @@ class Execution {
   void FinishWithoutOutput(FrameId frame, size_t output_bytes);
   // The task did its work, but its output could not be taken over.
   void FailFinished(FrameId frame, const Json& problem);
-  void ArmFinished(FrameId frame, const Node& node, uint32_t output_slot);
+  enum class Kept { kOutput, kNothing };
+  void ArmFinished(FrameId frame, const Node& node, uint32_t output_slot,
+                   Kept kept = Kept::kOutput);
+  // Calls of the same run that were given up: the one that completed answers for them.
+  void SupersedeLingering(const WorkerCall& call, FrameId frame);
   log::v1::Next NextOf(const Node& node, const Flow& flow) const;
 
   // ---- faults.cc, retries.cc ----
@@ -184,6 +191,8 @@ class Execution {
   void CancelChildren(FrameId frame, CompensationCause cause);
   void CancelFrame(FrameId frame, CompensationCause cause);
   bool AwaitsAnswers(FrameId scope) const;
+  // Of the nearest error around a doomed frame.
+  CompensationCause CauseOfDoom(const Frame& frame) const;
 
   bool RetryIsDue(const definition::RetryPolicy& policy, uint32_t retries, Timestamp since,
                   const Place& place, const Json& dot);
@@ -205,6 +214,8 @@ class Execution {
   // Begins the undo that the definition asks for, or completes the task when nothing is owed (any
   // more).
   void StepExplicitUndo(FrameId frame);
+  void CollectTargets(const std::vector<Entry>& entries, const definition::CompensateTarget& target,
+                      std::vector<uint32_t>& seqs) const;
   void StartStep(FrameId scope, uint32_t seq);
   void FinishStep(FrameId undo_frame);
   // The handler failed; it is tried again, or given up.

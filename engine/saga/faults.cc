@@ -54,6 +54,8 @@ void Execution::RaiseAt(FrameId id, const Json& error, CompensationCause cause, 
   }
   held.set_cause(cause);
   held.set_plan(plan);
+  // A try's own timeout spans all of its attempts and its catch.
+  held.set_keeps_deadline(plan != FAULT_PLAN_PROPAGATE && at.deadline != kNever);
   Emit(std::move(event));
   CancelChildren(id, cause);
 }
@@ -119,6 +121,15 @@ void Execution::CancelFrame(FrameId id, CompensationCause cause) {
   Emit(std::move(event));
 }
 
+CompensationCause Execution::CauseOfDoom(const Frame& frame) const {
+  const Frame* at = &frame;
+  while (at->id != kRootFrame && at->kind != FrameKind::kUndo) {
+    at = state_.Find(at->parent);
+    if (at->fault) return at->fault->cause;
+  }
+  return COMPENSATION_CAUSE_CANCEL;
+}
+
 bool Execution::AwaitsAnswers(FrameId scope) const {
   return std::any_of(state_.lingering.begin(), state_.lingering.end(), [&](const Lingering& call) {
     return !call.quiet &&
@@ -146,7 +157,8 @@ bool Execution::MayUndo(const Frame& at) const {
 }
 
 bool Execution::ProceedFault(FrameId id) {
-  if (state_.HasChildren(id)) return false;
+  // What an explicit undo of it began stands below it until it has ended.
+  if (state_.HasChildren(id) || state_.HasExplicitUndo(id)) return false;
   const Frame& at = frame(id);
   if (at.scope && at.scope->undoing) return false;
   if (at.scope && MayUndo(at)) {

@@ -59,9 +59,11 @@ void Execution::FinishTask(FrameId id, Output output) {
   }
   *completed.mutable_next() = NextOf(node, output.flow.value_or(node.then));
   const FrameId scope = ScopeAround(id);
+  const std::optional<WorkerCall> call = frame(id).call;
   log::v1::Event event;
   *event.mutable_task_completed() = std::move(completed);
   Emit(std::move(event));
+  if (call && !state_.lingering.empty()) SupersedeLingering(*call, id);
   if (!node.pivot) return;
   log::v1::Event passed;
   passed.mutable_pivot_passed()->set_scope(scope.value());
@@ -69,9 +71,24 @@ void Execution::FinishTask(FrameId id, Output output) {
   Emit(std::move(passed));
 }
 
+void Execution::SupersedeLingering(const WorkerCall& call, FrameId id) {
+  std::vector<Lingering> older;
+  for (const Lingering& late : state_.lingering) {
+    const bool is_same = late.call.path == call.path && late.call.run == call.run;
+    if (is_same && late.quiet && late.frame != id) older.push_back(late);
+  }
+  for (const Lingering& late : older) {
+    log::v1::Event event;
+    event.mutable_task_quiesced()->set_frame(late.frame.value());
+    event.mutable_task_quiesced()->set_task(late.task);
+    event.mutable_task_quiesced()->set_failed(true);
+    Emit(std::move(event));
+  }
+}
+
 void Execution::FinishWithoutOutput(FrameId id, size_t output_bytes) {
   const Node& node = NodeOf(frame(id));
-  ArmFinished(id, node, 0);
+  ArmFinished(id, node, 0, Kept::kNothing);
   FailFinished(id, MakeProblem(Problem::kRuntime, "Task output too large",
                                absl::StrCat("The output takes ", output_bytes, " bytes; at most ",
                                             context_.limits.output_bytes_max,
@@ -85,7 +102,7 @@ void Execution::FailFinished(FrameId id, const Json& problem) {
   FailTaskFrame(id, {.error = problem, .refused_for_good = true});
 }
 
-void Execution::ArmFinished(FrameId id, const Node& node, uint32_t output_slot) {
+void Execution::ArmFinished(FrameId id, const Node& node, uint32_t output_slot, Kept kept) {
   if (InsideUndo(id)) return;  // an undo is never undone
   const Frame& at = frame(id);
   const bool group = at.scope && !at.scope->sealed && !at.scope->entries.empty();
@@ -93,7 +110,8 @@ void Execution::ArmFinished(FrameId id, const Node& node, uint32_t output_slot) 
   const FrameId scope = ScopeAround(id);
   uint32_t seq = state_.next_seq;
   for (const Entry& entry : frame(scope).scope->entries) {
-    if (entry.frame == id) seq = entry.seq;  // register: attempt; its outcome is known now
+    // register: attempt; its outcome is known now. One that is known is of an earlier run.
+    if (entry.frame == id && entry.outcome == Entry::Outcome::kOpen) seq = entry.seq;
   }
   log::v1::Event event;
   log::v1::CompensationArmed& armed = *event.mutable_compensation_armed();
@@ -103,6 +121,7 @@ void Execution::ArmFinished(FrameId id, const Node& node, uint32_t output_slot) 
   armed.set_task(node.reference);
   if (node.compensation) armed.set_handler(node.compensation->reference);
   armed.set_output_slot(output_slot);
+  armed.set_output_lost(kept == Kept::kNothing);
   armed.set_path(at.call ? at.call->path : PathOf(at.parent, node));
   if (group) armed.mutable_child_scope()->set_order(static_cast<uint32_t>(at.scope->order));
   Emit(std::move(event));

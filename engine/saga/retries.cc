@@ -169,9 +169,10 @@ bool Execution::RecoverForward(FrameId id, const Fault& fault) {
   }
   const Node& node = NodeOf(at);
   const definition::RetryPolicy* policy = node.forward ? &*node.forward : nullptr;
-  for (NodeIndex up = node.parent; policy == nullptr && up != definition::kNoNode;
-       up = program().node(up).parent) {
-    const Node& around = program().node(up);
+  // By frames: inside a function those of the definition end at the function.
+  for (FrameId up = id; policy == nullptr && up != kRootFrame;) {
+    up = frame(up).parent;
+    const Node& around = up == kRootFrame ? program().node(0) : NodeOf(frame(up));
     if (around.forward) policy = &*around.forward;
     if (around.scope && around.scope->forward) policy = &*around.scope->forward;
   }

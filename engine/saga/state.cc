@@ -53,6 +53,16 @@ const Entry* FindEntry(const std::vector<Entry>& entries, uint32_t seq) {
   return nullptr;
 }
 
+std::vector<const Entry*> EntriesOfFrame(const std::vector<Entry>& entries, FrameId frame) {
+  std::vector<const Entry*> found;
+  for (const Entry& entry : entries) {
+    if (entry.frame == frame) found.push_back(&entry);
+    const std::vector<const Entry*> inner = EntriesOfFrame(entry.children, frame);
+    found.insert(found.end(), inner.begin(), inner.end());
+  }
+  return found;
+}
+
 size_t ApproximateBytes(const SagaState& state) {
   size_t bytes = sizeof(SagaState) + state.input.ApproximateBytes() +
                  state.context.ApproximateBytes() + state.output.ApproximateBytes() +

@@ -243,6 +243,9 @@ inline constexpr size_t kStepsKept = 200;
 Entry* FindEntry(std::vector<Entry>& entries, uint32_t seq);
 const Entry* FindEntry(const std::vector<Entry>& entries, uint32_t seq);
 
+// The entries of a frame anywhere in the list, children included, in order of arming.
+std::vector<const Entry*> EntriesOfFrame(const std::vector<Entry>& entries, FrameId frame);
+
 // The status that others see.
 Status StatusOf(const SagaState& state);
 // What waits for an operator.

@@ -40,6 +40,27 @@ const definition::Compensation& Execution::CompensationOf(const Entry& entry) co
   return *program().node(index).compensation;
 }
 
+// What is owed for the task or the finished scope that is meant, also inside finished scopes.
+void Execution::CollectTargets(const std::vector<Entry>& entries,
+                               const definition::CompensateTarget& target,
+                               std::vector<uint32_t>& seqs) const {
+  for (const Entry& entry : entries) {
+    bool is_meant = TaskName(entry.task) == target.name;
+    if (target.kind == definition::CompensateTarget::Kind::kScope) {
+      const Node& node = program().node(program().Find(entry.task));
+      is_meant =
+          node.scope && (node.scope->name.empty() ? node.name : node.scope->name) == target.name;
+    }
+    if (!is_meant) {
+      CollectTargets(entry.children, target, seqs);
+      continue;
+    }
+    const std::vector<uint32_t> owed =
+        entry.handler.empty() ? ArmedSeqs(entry.children) : std::vector{entry.seq};
+    seqs.insert(seqs.end(), owed.begin(), owed.end());
+  }
+}
+
 void Execution::StepExplicitUndo(FrameId id) {
   const Node& node = NodeOf(frame(id));
   if (InsideUndo(id)) {
@@ -52,16 +73,12 @@ void Execution::StepExplicitUndo(FrameId id) {
   std::vector<uint32_t> seqs;
   for (FrameId at = scope;; at = ScopeAround(at)) {
     const Scope& candidate = *frame(at).scope;
-    if (target.kind == definition::CompensateTarget::Kind::kTask) {
-      for (const Entry& entry : candidate.entries) {
-        if (TaskName(entry.task) != target.name) continue;
-        const std::vector<uint32_t> owed =
-            entry.handler.empty() ? ArmedSeqs(entry.children) : std::vector{entry.seq};
-        seqs.insert(seqs.end(), owed.begin(), owed.end());
-      }
-    } else if (target.kind == definition::CompensateTarget::Kind::kInnermost ||
-               ScopeName(frame(at)) == target.name) {
+    if (target.kind == definition::CompensateTarget::Kind::kInnermost ||
+        (target.kind == definition::CompensateTarget::Kind::kScope &&
+         ScopeName(frame(at)) == target.name)) {
       seqs = ArmedSeqs(candidate.entries);
+    } else {
+      CollectTargets(candidate.entries, target, seqs);
     }
     if (!seqs.empty() || at == kRootFrame ||
         target.kind == definition::CompensateTarget::Kind::kInnermost) {
@@ -131,9 +148,11 @@ bool Execution::StepUndo(FrameId id) {
   return true;
 }
 
-// The path that the handler's calls extend: that of what encloses the task that is undone.
+// The path that the handler's calls extend: that of what encloses the task that is undone, or, for
+// a handler that is not written at the task but inherited, the task's own.
 std::string UndoPath(const Entry& entry) {
   absl::string_view path = entry.path;
+  if (!absl::StartsWith(entry.handler, absl::StrCat(entry.task, "/"))) return std::string(path);
   if (absl::EndsWith(path, entry.task)) path.remove_suffix(entry.task.size());
   if (absl::EndsWith(path, ":")) path.remove_suffix(1);
   return std::string(path);

@@ -25,17 +25,19 @@ bool HasBegun(const Entry& entry) {
   return IsOpen(entry) && entry.phase != Phase::kDue;
 }
 
-void Collect(const std::vector<Entry>& entries, UndoOrder order, std::vector<uint32_t>& startable);
+void Collect(const std::vector<Entry>& entries, UndoOrder order,
+             std::vector<const Entry*>& startable);
 
-void CollectEntry(const Entry& entry, std::vector<uint32_t>& startable) {
+void CollectEntry(const Entry& entry, std::vector<const Entry*>& startable) {
   if (IsGroup(entry)) {
     Collect(entry.children, entry.child_order, startable);
   } else if (entry.phase == Phase::kDue) {
-    startable.push_back(entry.seq);
+    startable.push_back(&entry);
   }
 }
 
-void Collect(const std::vector<Entry>& entries, UndoOrder order, std::vector<uint32_t>& startable) {
+void Collect(const std::vector<Entry>& entries, UndoOrder order,
+             std::vector<const Entry*>& startable) {
   std::vector<const Entry*> open;
   for (const Entry& entry : entries) {
     if (IsOpen(entry)) open.push_back(&entry);
@@ -73,18 +75,17 @@ bool AnyRunning(const std::vector<Entry>& entries) {
 }  // namespace
 
 std::vector<uint32_t> StartableUndos(const Scope& scope) {
-  std::vector<uint32_t> startable;
-  Collect(scope.entries, scope.order, startable);
-  if (startable.empty()) return startable;
+  std::vector<const Entry*> due;
+  Collect(scope.entries, scope.order, due);
+  if (due.empty()) return {};
   // Undos of one task that ran more than once go after each other, also in parallel: the place in
   // the definition is part of their calls' keys, and its run tells them apart.
   absl::flat_hash_set<absl::string_view> taken;
   CollectBegun(scope.entries, taken);
-  startable.erase(std::remove_if(startable.begin(), startable.end(),
-                                 [&](uint32_t seq) {
-                                   return !taken.insert(FindEntry(scope.entries, seq)->path).second;
-                                 }),
-                  startable.end());
+  std::vector<uint32_t> startable;
+  for (const Entry* entry : due) {
+    if (taken.insert(entry->path).second) startable.push_back(entry->seq);
+  }
   return startable;
 }
 

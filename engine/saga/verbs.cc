@@ -83,7 +83,12 @@ absl::StatusOr<FrameId> Execution::FindParkedTask(absl::string_view task) const 
     CollectParked(at.scope->entries, parked);
     for (const Entry* entry : parked) parked_undo = parked_undo || IsNamed(task, entry->task);
   }
-  if (found.size() == 1) return found.front();
+  if (found.size() == 1) {
+    const Frame& at = frame(found.front());
+    if (!state_.HasChildren(at.id) && !(at.scope && at.scope->undoing)) return at.id;
+    return TaskNotParkedError(state_.key, task,
+                              "an undo inside it is under way; try again when that has ended");
+  }
   if (found.size() > 1) {
     return TaskNotParkedError(state_.key, task,
                               "more than one task is parked; name one by its JSON pointer");

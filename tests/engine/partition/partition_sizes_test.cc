@@ -68,6 +68,7 @@ TEST_F(PartitionSizesTest, AnOutputThatDoesNotFitTheLogFailsItsTask) {
   // The charge is done, so it is undone before what was done before it.
   ASSERT_OK(Do(world_.Answer("", Text(1'000'000))));
   EXPECT_EQ(Ready(), "refund");
+  EXPECT_EQ(world_.outlet().ready.begin()->second->arguments, "null") << "not the charge's input";
   ASSERT_OK(Do(world_.Answer()));
   EXPECT_EQ(Ready(), "release");
   ASSERT_OK(Do(world_.Answer()));
