@@ -40,6 +40,9 @@ struct JsonLimits {
   int depth_max = 512;
 };
 
+// Of what the engine wrote: it was bounded when it was made, and must be readable for ever.
+inline constexpr JsonLimits kStoredJson{.bytes_max = 64 << 20, .depth_max = 1 << 20};
+
 class Json {
  public:
   // In jq's sort order: null < false < true < numbers < strings < arrays < objects.
@@ -169,8 +172,14 @@ class Json {
   // The same as Compare(a, b) == 0, but faster.
   friend bool operator==(const Json& a, const Json& b) { return Equal(a, b); }
 
-  // A rough count of the bytes held by this value and all below it (shared parts count each time).
-  size_t ApproximateBytes() const;
+  // A rough count of the bytes held by this value and all below it (shared parts count each time),
+  // and how many arrays and objects stand in each other at most.
+  struct Extent {
+    size_t bytes = 0;
+    size_t depth = 0;
+  };
+  Extent Measure() const;
+  size_t ApproximateBytes() const { return Measure().bytes; }
 
   // Writes the compact text, for test failures and logs.
   friend std::ostream& operator<<(std::ostream& out, const Json& value);

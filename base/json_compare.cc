@@ -184,31 +184,37 @@ bool Json::Equal(const Json& a, const Json& b) {
   return true;
 }
 
-size_t Json::ApproximateBytes() const {
-  size_t bytes = 0;
-  std::vector<const Json*> pending = {this};
+Json::Extent Json::Measure() const {
+  struct Part {
+    const Json* value;
+    size_t depth;  // of what it stands in
+  };
+  Extent extent;
+  std::vector<Part> pending = {{this, 0}};
   while (!pending.empty()) {
-    const Json& value = *pending.back();
+    const Json& value = *pending.back().value;
+    const size_t depth = pending.back().depth + 1;
     pending.pop_back();
-    bytes += sizeof(Json);
+    extent.bytes += sizeof(Json);
+    if (value.is_array() || value.is_object()) extent.depth = std::max(extent.depth, depth);
     if (!value.IsCounted()) continue;
     switch (value.tag()) {
       case kArrayTag:
-        bytes += sizeof(ArrayNode);
-        for (const Json& element : value.AsArray()) pending.push_back(&element);
+        extent.bytes += sizeof(ArrayNode);
+        for (const Json& element : value.AsArray()) pending.push_back({&element, depth});
         break;
       case kObjectTag:
-        bytes += sizeof(ObjectNode);
+        extent.bytes += sizeof(ObjectNode);
         for (const Member& member : value.AsObject()) {
-          pending.push_back(&member.name);
-          pending.push_back(&member.value);
+          pending.push_back({&member.name, depth});
+          pending.push_back({&member.value, depth});
         }
         break;
       default:  // A string or a literal.
-        bytes += sizeof(LiteralNode) + value.node()->size;
+        extent.bytes += sizeof(LiteralNode) + value.node()->size;
     }
   }
-  return bytes;
+  return extent;
 }
 
 }  // namespace skald

@@ -35,7 +35,7 @@ IndexedCommit Indexed(const CommitHeader& header) {
 }
 
 std::string TextOfSlot(absl::string_view slot) {
-  const absl::StatusOr<Json> value = Json::Parse(slot);
+  const absl::StatusOr<Json> value = Json::Parse(slot, kStoredJson);
   SKALD_CHECK(value.ok() && value->is_string());
   return std::string(value->AsString());
 }
@@ -287,7 +287,7 @@ absl::Status Fold::Replay(absl::string_view record) {
 absl::Status Fold::ReplaySaga(const CommitHeader& header, const EventBodies& bodies) {
   slots_.clear();
   for (const absl::string_view slot : commit_.slots) {
-    SKALD_ASSIGN_OR_RETURN(Json value, Json::Parse(slot));
+    SKALD_ASSIGN_OR_RETURN(Json value, Json::Parse(slot, kStoredJson));
     slots_.push_back(std::move(value));
   }
   const SagaKey key{header.namespace_(), header.saga_id()};

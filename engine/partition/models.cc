@@ -37,7 +37,7 @@ DeployedModelList DeployedModels::All() const {
 DeployedModelPtr MakeDeployedModel(const log::v1::ModelDeployed& event,
                                    const log::v1::CommitHeader& header, Position position,
                                    absl::string_view text_json) {
-  const absl::StatusOr<Json> text = Json::Parse(text_json);
+  const absl::StatusOr<Json> text = Json::Parse(text_json, kStoredJson);
   SKALD_CHECK(text.ok() && text->is_string());
   auto model = std::make_shared<DeployedModel>();
   model->name = event.name();

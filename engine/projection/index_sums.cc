@@ -65,7 +65,7 @@ absl::StatusOr<std::string> IndexDifference(const storage::ViewSnapshot& snapsho
   };
   SKALD_RETURN_IF_ERROR(
       snapshot.Scan(rows, PrefixEnd(rows), [&](absl::string_view key, absl::string_view text) {
-        const absl::StatusOr<Json> row = Json::Parse(text);
+        const absl::StatusOr<Json> row = Json::Parse(text, kStoredJson);
         if (!row.ok()) {
           ended = absl::DataLossError("a row of a read model cannot be read: rebuild it");
           return false;

@@ -97,7 +97,7 @@ std::optional<RowsHash> RowsHash::FromHex(absl::string_view hex) {
 std::string EncodePoison(const Poison& poison) { return PoisonToJson(poison).ToText(); }
 
 absl::StatusOr<Poison> DecodePoison(absl::string_view text) {
-  const absl::StatusOr<Json> json = Json::Parse(text);
+  const absl::StatusOr<Json> json = Json::Parse(text, kStoredJson);
   if (!json.ok() || !IsPoison(*json)) return Damaged("event that was put aside");
   return PoisonFromJson(*json);
 }
@@ -121,7 +121,7 @@ std::string Checkpoint::Encode() const {
 }
 
 absl::StatusOr<Checkpoint> Checkpoint::Decode(absl::string_view text) {
-  const absl::StatusOr<Json> json = Json::Parse(text);
+  const absl::StatusOr<Json> json = Json::Parse(text, kStoredJson);
   if (!json.ok()) return Damaged("checkpoint");
   const std::optional<RowsHash> hash = RowsHash::FromHex(
       json->Get("hash").is_string() ? json->Get("hash").AsString() : absl::string_view());
@@ -180,7 +180,7 @@ absl::Status ModelTable::LoadBefore(absl::string_view key, Pending& pending) {
                          views_.Get(absl::StrCat(row_prefix_, key)));
   pending.is_before_known = true;
   if (!text) return absl::OkStatus();
-  absl::StatusOr<Json> row = Json::Parse(*text);
+  absl::StatusOr<Json> row = Json::Parse(*text, kStoredJson);
   if (!row.ok()) return Damaged("row");
   pending.before = *std::move(row);
   pending.before_text = *std::move(text);
@@ -226,7 +226,7 @@ absl::Status ModelTable::Scan(absl::string_view begin, absl::string_view end,
                       give_mine();
                       return goes_on;
                     }
-                    const absl::StatusOr<Json> value = Json::Parse(text);
+                    const absl::StatusOr<Json> value = Json::Parse(text, kStoredJson);
                     if (!value.ok()) {
                       damaged = Damaged("row");
                       return false;

@@ -8,7 +8,7 @@ namespace skald::projection {
 namespace {
 
 absl::Status ParseSlot(absl::string_view text, Json& slot) {
-  SKALD_ASSIGN_OR_RETURN(slot, Json::Parse(text));
+  SKALD_ASSIGN_OR_RETURN(slot, Json::Parse(text, kStoredJson));
   return absl::OkStatus();
 }
 

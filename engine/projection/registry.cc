@@ -22,7 +22,7 @@ uint64_t NumberOf(const Json& value) {
 }  // namespace
 
 Registered DecodeRegistered(absl::string_view text) {
-  const absl::StatusOr<Json> json = Json::Parse(text);
+  const absl::StatusOr<Json> json = Json::Parse(text, kStoredJson);
   if (!json.ok()) return {};
   Registered registered{.live = NumberOf(json->Get("live")),
                         .previous = NumberOf(json->Get("previous")),

@@ -78,7 +78,7 @@ class TableCheck {
         return;
       }
       const std::string where = absl::StrCat("read model '", model, "'");
-      const absl::StatusOr<Json> row = Json::Parse(text);
+      const absl::StatusOr<Json> row = Json::Parse(text, kStoredJson);
       if (!row.ok() || !row->is_object()) return Damage(where, "its registry row cannot be read");
       for (const char* const role : {"live", "previous", "building"}) {
         const Json& number = row->Get(role);
@@ -153,14 +153,15 @@ class TableCheck {
       if (table == Table::kModelRow) {
         ++generation.rows;
         generation.hash.Add(key.substr(prefix), text);
-        const absl::StatusOr<Json> row = Json::Parse(text);
+        const absl::StatusOr<Json> row = Json::Parse(text, kStoredJson);
         is_readable = row.ok() && row->is_object();
         if (is_readable && generation.indexes) generation.indexes->AddRow(key.substr(prefix), *row);
       } else {
         ++generation.others;
         if (table == Table::kModelPoison) is_readable = DecodePoison(text).ok();
         // A version that is empty says that there was no row.
-        if (table == Table::kModelVersion && !text.empty()) is_readable = Json::Parse(text).ok();
+        if (table == Table::kModelVersion && !text.empty())
+          is_readable = Json::Parse(text, kStoredJson).ok();
         if (table == Table::kModelIndex) is_readable = text.empty();
         if (table == Table::kModelIndex && generation.indexes) generation.indexes->AddEntry(key);
       }

@@ -74,7 +74,7 @@ absl::StatusOr<std::optional<Json>> TableRows::Get(absl::string_view key) const 
     SKALD_ASSIGN_OR_RETURN(text, snapshot_->Get(RowKey(generation_, key)));
   }
   if (!text) return std::nullopt;
-  absl::StatusOr<Json> row = Json::Parse(*text);
+  absl::StatusOr<Json> row = Json::Parse(*text, kStoredJson);
   if (!row.ok()) return DamagedRow();
   return *std::move(row);
 }
@@ -99,7 +99,7 @@ absl::Status TableRows::ScanKeys(const ScanRange& range,
     const absl::string_view row_key = key.substr(prefix.size());
     Json value;
     if (range.values) {
-      absl::StatusOr<Json> parsed = Json::Parse(text);
+      absl::StatusOr<Json> parsed = Json::Parse(text, kStoredJson);
       if (!parsed.ok()) {
         damaged = DamagedRow();
         return false;
@@ -152,7 +152,7 @@ absl::Status TableRows::ScanVersions(const ScanRange& range,
   bool is_chosen = false;
   const auto give = [&] {
     if (!is_chosen || chosen.empty()) return true;
-    absl::StatusOr<Json> value = Json::Parse(chosen);
+    absl::StatusOr<Json> value = Json::Parse(chosen, kStoredJson);
     if (!value.ok()) {
       damaged = DamagedRow();
       return false;

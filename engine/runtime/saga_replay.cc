@@ -144,7 +144,7 @@ absl::Status SagaReplay::ReadCommit() {
   }
   slots_.clear();
   for (const absl::string_view slot : commit_.slots) {
-    absl::StatusOr<Json> value = Json::Parse(slot);
+    absl::StatusOr<Json> value = Json::Parse(slot, kStoredJson);
     if (!value.ok()) return LogCorruptError(partition_, first, "its data is not JSON");
     slots_.push_back(*std::move(value));
   }

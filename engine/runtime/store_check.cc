@@ -178,7 +178,8 @@ class StoreCheck {
       if (!event.has_model_deployed()) continue;
       const log::v1::ModelDeployed& model = event.model_deployed();
       if (model.text_slot() == 0 || model.text_slot() > commit.slots.size()) continue;
-      const absl::StatusOr<Json> text = Json::Parse(commit.slots[model.text_slot() - 1]);
+      const absl::StatusOr<Json> text =
+          Json::Parse(commit.slots[model.text_slot() - 1], kStoredJson);
       if (text.ok() && text->is_string()) declared_[model.name()] = std::string(text->AsString());
     }
   }

@@ -70,7 +70,7 @@ Json RowOf(const SagaKey& saga, const RecordedEvent& event) {
   add_text("request_id", header.request_id());
   std::string data;
   saga::AppendEventData(*event.event, event.slots, data);
-  row.Add("data", Json::Parse(data).value_or(Json()));
+  row.Add("data", Json::Parse(data, kStoredJson).value_or(Json()));
   return std::move(row).Build();
 }
 

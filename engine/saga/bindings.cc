@@ -70,7 +70,15 @@ OrProblem<Json> Execution::Evaluate(const Template& expression, const Json& dot,
     return OrProblem<Json>::Failed(MakeProblem(Problem::kExpression, "Expression failed",
                                                result.status().message(), instance));
   }
-  if (IsTooLarge(*result)) {
+  const Json::Extent extent = result->Measure();
+  if (extent.depth > limits.depth_of_value_max) {
+    return OrProblem<Json>::Failed(
+        MakeProblem(Problem::kExpression, "Value nested too deep",
+                    absl::StrCat("More than ", limits.depth_of_value_max,
+                                 " arrays and objects stand in each other"),
+                    instance));
+  }
+  if (IsTooLarge(*result, extent.bytes)) {
     return OrProblem<Json>::Failed(
         MakeProblem(Problem::kExpression, "Value too large",
                     absl::StrCat("A value may take ", limits.value_bytes_max,
@@ -83,9 +91,8 @@ OrProblem<Json> Execution::Evaluate(const Template& expression, const Json& dot,
 }
 
 // A start that does not fit is refused as a whole.
-bool Execution::IsTooLarge(const Json& value) const {
+bool Execution::IsTooLarge(const Json& value, size_t bytes) const {
   const DecideLimits& limits = context_.limits;
-  const size_t bytes = value.ApproximateBytes();
   if (bytes > limits.value_bytes_max) return true;
   const size_t taken = state_.exists() ? slot_bytes_ - move_begin_ : 0;
   const size_t room = std::min(limits.value_bytes_max,

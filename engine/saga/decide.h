@@ -32,7 +32,8 @@ struct DecideLimits {
   size_t bytes_per_move = 832 << 10;
   size_t output_bytes_max = 800 << 10;  // of a worker's answer; a larger one fails its task
   size_t state_bytes_max = 8 << 20;     // about; a saga with more enters tasks of its undo only
-  size_t depth_max = 100;  // frames above each other
+  size_t depth_max = 100;               // frames above each other
+  size_t depth_of_value_max = 512;  // of one value that an expression makes; as of what comes in
 };
 
 // The only impure inputs of a decision, taken once when the command is sequenced.

@@ -393,7 +393,8 @@ void Folder::On(const log::v1::TaskRetryScheduled& e) {
   frame.phase = Frame::Phase::kBackoff;
   if (e.refused_for_good() && frame.call) state_.runs[frame.call->path].grows = true;
   frame.retries = e.retry();
-  frame.due = Timestamp(e.due_us());
+  // Never negative, though a delay once could be.
+  frame.due = Timestamp(std::max<int64_t>(0, e.due_us()));
   frame.attempt_deadline = kNever;
   frame.error = Slot(e.error_slot());
   frame.since = now_;

@@ -229,7 +229,8 @@ class Execution {
 
   // ---- bindings.cc ----
   OrProblem<Json> Evaluate(const Template& expression, const Json& dot, const Place& place);
-  bool IsTooLarge(const Json& value) const;
+  // `bytes`: as measured.
+  bool IsTooLarge(const Json& value, size_t bytes) const;
   OrProblem<bool> Holds(const Template& expression, const Json& dot, const Place& place);
   OrProblem<definition::Duration> EvaluateDuration(const definition::DurationTemplate& duration,
                                                    const Json& dot, const Place& place);

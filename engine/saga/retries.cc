@@ -19,8 +19,9 @@ constexpr uint32_t kForwardRetries = 20;
 
 // span * factor, at most `limit`.
 Micros Scaled(Micros span, double factor, Micros limit) {
+  if (span == 0) return 0;  // also of a factor that is infinite by now
   const double scaled = static_cast<double>(span) * factor;
-  return scaled >= static_cast<double>(limit) ? limit : static_cast<Micros>(scaled);
+  return scaled < static_cast<double>(limit) ? static_cast<Micros>(scaled) : limit;
 }
 
 Micros SpanOf(const definition::Duration& duration, Timestamp now) {

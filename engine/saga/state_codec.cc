@@ -356,7 +356,7 @@ absl::StatusOr<SagaState> Decoder::Decode(absl::string_view bytes) {
     return absl::DataLossError("A saga row cannot be read; rebuild the views from the log");
   }
   for (const std::string& text : saga_.values()) {
-    SKALD_ASSIGN_OR_RETURN(Json value, Json::Parse(text));
+    SKALD_ASSIGN_OR_RETURN(Json value, Json::Parse(text, kStoredJson));
     values_.push_back(std::move(value));
   }
   SagaState state;

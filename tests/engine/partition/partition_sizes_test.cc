@@ -191,6 +191,42 @@ TEST_F(PartitionSizesTest, ARaisedErrorIsCut) {
   }
 }
 
+// JSON of so many arrays in each other.
+saga::Payload Nested(size_t depth) {
+  const std::string text = std::string(depth, '[') + std::string(depth, ']');
+  return {Json::Parse(text, kStoredJson).value(), text};
+}
+
+constexpr char kWrap[] = R"(
+document: { dsl: '1.0.3', namespace: test, name: wrap, version: '1.0.0' }
+do:
+  - wrap: { set: { w: '${ . }' } }
+)";
+
+TEST_F(PartitionSizesTest, AValueNestedDeeperThanAnInputMayBeFailsItsTask) {
+  world_.MustDeploy(kWrap);
+  saga::Command start = Start("wrap", 10);
+  std::get<saga::StartSaga>(start.request).input = Nested(512);
+  ASSERT_OK(Do(start));
+  EXPECT_EQ(ErrorTitle(), "Value nested too deep");
+  world_.RestartWithoutViews();
+  EXPECT_EQ(ErrorTitle(), "Value nested too deep");
+}
+
+TEST(PartitionStateSizeTest, WhatIsInTheLogIsReadHoweverDeep) {
+  PartitionWorld world({.decide = {.depth_of_value_max = 10'000}});
+  world.MustDeploy(kWrap);
+  saga::Command start = world.Start("s1", "wrap");
+  std::get<saga::StartSaga>(start.request).input = Nested(5'000);
+  ASSERT_OK(world.Do(start));
+  ASSERT_EQ(world.MustGet("s1").status, Status::kCompleted);
+  EXPECT_EQ(world.Rows(), world.ReplayedRows());
+  world.Restart();
+  EXPECT_EQ(world.MustGet("s1").status, Status::kCompleted);
+  world.RestartWithoutViews();
+  EXPECT_EQ(world.MustGet("s1").status, Status::kCompleted);
+}
+
 // A loop that never ends, with an undo for each round.
 constexpr char kLoop[] = R"(
 document: { dsl: '1.0.3', namespace: test, name: loop, version: '1.0.0' }

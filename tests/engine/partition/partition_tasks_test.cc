@@ -307,6 +307,22 @@ TEST_F(PartitionTasksTest, WaitingForNothingIsRefused) {
   EXPECT_TRUE(HasReason((*view)->status(), ErrorReason::kSagaNotFound));
 }
 
+TEST(PartitionTimersTest, RetriesWithoutDelayGoOnForEver) {
+  PartitionWorld world;
+  world.MustDeploy(R"(
+document: { dsl: '1.0.3', namespace: test, name: again, version: '1.0.0' }
+do:
+  - guarded:
+      try: [ { work: { call: work } } ]
+      catch: { retry: { backoff: { exponential: {} } } }
+)");
+  ASSERT_OK(world.Do(world.Start("s1", "again")));
+  // Past where two to the power of the retries is no number any more.
+  for (int i = 0; i < 1'100; ++i) ASSERT_OK(world.Do(world.Fail("", 503)));
+  EXPECT_THAT(world.outlet().ready, SizeIs(1));
+  EXPECT_EQ(world.Rows().size(), world.ReplayedRows().size());
+}
+
 // Works for ever, without waiting for anybody.
 constexpr char kBusy[] = R"(
 document: { dsl: '1.0.3', namespace: test, name: busy, version: '1.0.0' }
