@@ -54,6 +54,9 @@ absl::Status CheckpointKeeper::CheckKept() {
   } else if (anchor.number > 0) {
     Tell(absl::StrCat("the ", anchor.number,
                       " checkpoints that were kept are gone with their file; a new one begins"));
+    // Durable before the first of the new ones is: it knows nothing of theirs.
+    SKALD_RETURN_IF_ERROR(parts_.views.ApplyRows({{AnchorKey(), std::nullopt}}));
+    SKALD_RETURN_IF_ERROR(parts_.views.Flush());
   }
   if (const absl::Status damage = parts_.journal.damage(); !damage.ok()) {
     Tell(absl::StrCat("no checkpoints are kept: ", damage.message(),

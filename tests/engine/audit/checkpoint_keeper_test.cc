@@ -115,6 +115,23 @@ TEST_F(CheckpointKeeperTest, KeepsOfWhatHasGrown) {
   EXPECT_THAT(Kept(), ElementsAre("0:3", "2:1", "2:2"));
 }
 
+TEST_F(CheckpointKeeperTest, AfterItsFileWasPutAwayItBeginsAnewForGood) {
+  ASSERT_OK(Start());
+  Append(*log_, 0, 3, "a");
+  ASSERT_OK(keeper_->Keep());
+  journal_ = nullptr;
+  ASSERT_TRUE(std::filesystem::remove(folder_.Sub("audit_checkpoints")));
+  // Twice, as the first may end before it keeps anything.
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_OK(Start());
+    EXPECT_OK(journal_->damage());
+  }
+  ASSERT_OK(keeper_->Keep());
+  EXPECT_THAT(Kept(), ElementsAre("0:3"));
+  ASSERT_OK(Start());
+  EXPECT_OK(journal_->damage());
+}
+
 TEST_F(CheckpointKeeperTest, KeepsByItself) {
   ASSERT_OK(Start(10 * kMillisecond));
   Mutex mu;
