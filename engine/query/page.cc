@@ -74,7 +74,10 @@ absl::StatusOr<bool> PlanScan::RunPart(const PlanPart& part,
                    .descending = plan_.descending,
                    .values = values_ || null_column != nullptr};
     if (begun && !plan_.descending) {
-      std::string after = from + '\0';
+      // No place is the beginning of another, but rows of the past stand under their place with a
+      // time after it: what goes on right after the place alone would meet the same row again.
+      std::string after = AfterPrefix(from);
+      if (after.empty()) continue;
       if (after > scan.begin) scan.begin = std::move(after);
     } else if (begun) {
       if (scan.end.empty() || from < scan.end) scan.end = from;

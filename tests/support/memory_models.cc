@@ -15,6 +15,9 @@ using projection::ScanRange;
 
 namespace {
 
+// A time of this century, written so that later ones come first, begins with this byte.
+constexpr char kStampOfVersion = '\xFF';
+
 // Where a row stands in an index; nothing when its first column is null.
 std::optional<std::string> PlaceIn(const ModelSchema& schema, const Index& index, const Json& row,
                                    const std::string& key) {
@@ -31,8 +34,8 @@ std::optional<std::string> PlaceIn(const ModelSchema& schema, const Index& index
 
 class MemoryModels::Rows final : public projection::ModelRows {
  public:
-  Rows(MemoryModels& owner, std::shared_ptr<const Table> table, Cut cut)
-      : owner_(owner), table_(std::move(table)), cut_(std::move(cut)) {}
+  Rows(MemoryModels& owner, std::shared_ptr<const Table> table, Cut cut, bool is_past)
+      : owner_(owner), table_(std::move(table)), cut_(std::move(cut)), is_past_(is_past) {}
 
   const ModelSchema& schema() const override { return table_->schema; }
   uint64_t generation() const override { return table_->generation; }
@@ -47,6 +50,17 @@ class MemoryModels::Rows final : public projection::ModelRows {
 
   absl::Status Scan(const ScanRange& range,
                     absl::FunctionRef<bool(const Row&)> row) const override {
+    if (is_past_) {
+      if (!range.index.empty()) return BadRequestError("order", "is not known of the past");
+      // As the real one does: bounds are of versions, whose keys go on after the row's.
+      std::map<std::string, const std::pair<const std::string, Json>*> versions;
+      for (const auto& entry : table_->rows) versions[entry.first + kStampOfVersion] = &entry;
+      Walk(versions, range, [&](const auto& version) {
+        const auto& [key, value] = *version.second;
+        return Give(key, key, value, range.values, row);
+      });
+      return absl::OkStatus();
+    }
     if (range.index.empty()) {
       Walk(table_->rows, range, [&](const auto& entry) {
         return Give(entry.first, entry.first, entry.second, range.values, row);
@@ -90,6 +104,7 @@ class MemoryModels::Rows final : public projection::ModelRows {
   MemoryModels& owner_;
   const std::shared_ptr<const Table> table_;
   const Cut cut_;
+  const bool is_past_;
 };
 
 std::map<std::string, std::shared_ptr<const MemoryModels::Table>>::iterator MemoryModels::Find(
@@ -183,9 +198,10 @@ absl::StatusOr<std::unique_ptr<projection::ModelRows>> MemoryModels::Open(
     const auto after = past_.upper_bound(*options.as_of_time);
     if (after == past_.begin()) return BadRequestError("as_of", "is before all");
     return std::make_unique<Rows>(*this, std::prev(after)->second.at(std::string(model)),
-                                  Cut{.time = *options.as_of_time, .positions = cut_.positions});
+                                  Cut{.time = *options.as_of_time, .positions = cut_.positions},
+                                  /*is_past=*/true);
   }
-  return std::make_unique<Rows>(*this, found->second, cut_);
+  return std::make_unique<Rows>(*this, found->second, cut_, /*is_past=*/false);
 }
 
 }  // namespace skald::testing

@@ -231,7 +231,9 @@ TEST_F(SqlTest, ReadsThePast) {
   EXPECT_EQ(Say("select status from sagas where id = 's10' order by started"), "\"faulted\"");
   EXPECT_EQ(Say("select count(*) from sagas where status = 'completed'"), "0");
   EXPECT_EQ(Say("select count(*) from sagas"), "40");
+  EXPECT_EQ(scanned_, 40u);
   EXPECT_EQ(values_, 0u);
+  EXPECT_EQ(Say("select count(distinct id), count(id) from sagas"), "40 40");
 }
 
 TEST_F(SqlTest, SaysWhatIsWrongAndWhere) {
