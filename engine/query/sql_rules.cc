@@ -1,7 +1,10 @@
 #include "engine/query/sql_rules.h"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -32,9 +35,9 @@ bool IsKnownFunction(absl::string_view name) {
       "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "ceiling", "cos", "cosh",
       "degrees", "exp", "floor", "ln", "log", "log10", "log2", "mod", "pi", "pow", "power",
       "radians", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
-      // JSON
+      // JSON, but for json_patch, which looks for each member of the patch among all of the target
       "->", "->>", "json", "json_array", "json_array_length", "json_extract", "json_group_array",
-      "json_group_object", "json_insert", "json_object", "json_patch", "json_quote", "json_remove",
+      "json_group_object", "json_insert", "json_object", "json_quote", "json_remove",
       "json_replace", "json_set", "json_type", "json_valid"};
   return known->count(absl::AsciiStrToLower(name)) > 0;
 }
@@ -106,13 +109,16 @@ absl::string_view BytesOf(sqlite3_value* value) {
   return {bytes, bytes == nullptr ? 0 : static_cast<size_t>(sqlite3_value_bytes(value))};
 }
 
-// SQLite's own instr and replace take time in proportion to the product of their arguments' sizes,
-// which nothing can interrupt. These take the sum.
+// SQLite's own instr, replace and trims with a set take time in proportion to the product of their
+// arguments' sizes, which nothing can interrupt. These take the sum.
 size_t Find(absl::string_view text, absl::string_view wanted, size_t from) {
   const void* found = memmem(text.data() + from, text.size() - from, wanted.data(), wanted.size());
   if (found == nullptr) return absl::string_view::npos;
   return static_cast<size_t>(static_cast<const char*>(found) - text.data());
 }
+
+// Of a character of UTF-8.
+constexpr size_t kCharacterBytesMax = 4;
 
 size_t CountCharacters(absl::string_view text) {
   size_t count = 0;
@@ -157,6 +163,50 @@ void Replace(sqlite3_context* context, int, sqlite3_value** arguments) {
   sqlite3_result_text64(context, result.data(), result.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
+// The characters of a set. Those of text that is no UTF-8 may be longer than any of text that is:
+// these take away nothing.
+absl::flat_hash_set<absl::string_view> CharactersOf(absl::string_view set) {
+  absl::flat_hash_set<absl::string_view> characters;
+  for (size_t begin = 0; begin < set.size();) {
+    size_t end = begin + 1;
+    if (static_cast<unsigned char>(set[begin]) >= 0xC0) {
+      while (end < set.size() && (static_cast<unsigned char>(set[end]) & 0xC0) == 0x80) ++end;
+    }
+    if (end - begin <= kCharacterBytesMax) characters.insert(set.substr(begin, end - begin));
+    begin = end;
+  }
+  return characters;
+}
+
+enum TrimSides { kLeft = 1, kRight = 2, kBoth = 3 };
+
+void Trim(sqlite3_context* context, int, sqlite3_value** arguments) {
+  if (sqlite3_value_type(arguments[0]) == SQLITE_NULL ||
+      sqlite3_value_type(arguments[1]) == SQLITE_NULL) {
+    return sqlite3_result_null(context);
+  }
+  absl::string_view text = BytesOf(arguments[0]);
+  const absl::flat_hash_set<absl::string_view> characters = CharactersOf(BytesOf(arguments[1]));
+  // How many bytes at one end are a character of the set; 0: none.
+  const auto length_at = [&](bool is_left) -> size_t {
+    for (size_t length = 1; length <= std::min(kCharacterBytesMax, text.size()); ++length) {
+      const size_t begin = is_left ? 0 : text.size() - length;
+      if (characters.contains(text.substr(begin, length))) return length;
+    }
+    return 0;
+  };
+  const auto sides = *static_cast<const TrimSides*>(sqlite3_user_data(context));
+  if ((sides & kLeft) != 0) {
+    while (const size_t length = length_at(true)) text.remove_prefix(length);
+  }
+  if ((sides & kRight) != 0) {
+    while (const size_t length = length_at(false)) text.remove_suffix(length);
+  }
+  // Without a pointer it would be NULL.
+  const char* begin = text.empty() ? "" : text.data();
+  sqlite3_result_text64(context, begin, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
 // A time or a date as times are stored, so that the two compare.
 void Utc(sqlite3_context* context, int, sqlite3_value** arguments) {
   if (sqlite3_value_type(arguments[0]) == SQLITE_NULL) return sqlite3_result_null(context);
@@ -199,6 +249,12 @@ void ApplySqlRules(sqlite3* connection, SqlRules& rules) {
                              nullptr);
   sqlite3_create_function_v2(connection, "replace", 3, flags, nullptr, Replace, nullptr, nullptr,
                              nullptr);
+  static constexpr std::pair<const char*, TrimSides> kTrims[] = {
+      {"ltrim", kLeft}, {"rtrim", kRight}, {"trim", kBoth}};
+  for (const auto& [name, sides] : kTrims) {
+    sqlite3_create_function_v2(connection, name, 2, flags, const_cast<TrimSides*>(&sides), Trim,
+                               nullptr, nullptr, nullptr);
+  }
   sqlite3_create_function_v2(connection, "utc", 1, flags, nullptr, Utc, nullptr, nullptr, nullptr);
   // Sorts and temporary tables stay in memory, where they are counted.
   sqlite3_exec(connection, "PRAGMA temp_store = MEMORY", nullptr, nullptr, nullptr);

@@ -309,6 +309,8 @@ TEST_F(SqlTest, NothingCanBeChangedOrReached) {
   EXPECT_THAT(Say("attach 'x.db' as x"), HasSubstr("only SELECT can be run here, not ATTACH"));
   EXPECT_THAT(Say("select load_extension('x')"),
               HasSubstr("not authorized to use function: load_extension at line 1, column 8"));
+  EXPECT_THAT(Say("select json_patch('{}', '{}')"),
+              HasSubstr("not authorized to use function: json_patch"));
   EXPECT_THAT(Say("select * from sqlite_master"), HasSubstr("'sqlite_master' is no read model"));
 }
 
@@ -371,6 +373,10 @@ TEST_F(SqlTest, NoStatementRunsOn) {
   EXPECT_EQ(Say("select length(replace(printf('%.500000c', 'a'), printf('%.250000c', 'a') || 'b', "
                 "''))"),
             "500000");
+  EXPECT_EQ(Say("select length(trim(a.s, b.s)), length(ltrim(a.s, b.s)), length(rtrim(a.s, b.s)) "
+                "from (select printf('%.900000c', 'a') as s) a, "
+                "(select printf('%.900000c', 'b') || 'a' as s) b"),
+            "0 0 0");
   EXPECT_EQ(Say("select printf('%.100000c', 'a') like '%a%a%a%a%a%a%a%a%b'"), "0");
 }
 
@@ -381,6 +387,16 @@ TEST_F(SqlTest, FunctionsOfOurOwnAreSqlites) {
   EXPECT_EQ(Say("select replace('abcabc', 'b', 'xy'), replace('abc', '', 'x'), "
                 "replace('abc', null, 'x'), replace('', 'a', 'b')"),
             R"("axycaxyc" "abc" null "")");
+  EXPECT_EQ(Say("select trim('xaxbx', 'x'), ltrim('xyaxy', 'yx'), rtrim('xyaxy', 'yx'), "
+                "trim('abc', ''), trim('aaa', 'a'), trim(null, 'a'), trim('a', null), "
+                "trim(12321, 1), typeof(trim(5, 1)), trim('  a  ')"),
+            R"("axb" "axy" "xya" "abc" "" null null "232" "text" "a")");
+  EXPECT_EQ(Say("select trim('\xC3\xA4\xC3\xB6x\xC3\xA4', '\xC3\xA4'), "
+                "trim('\xE2\x82\xAC\xC3\xA4x', '\xC3\xA4\xE2\x82\xAC'), "
+                "rtrim('\xF0\x9F\x98\x80\xF0\x9F\x98\x81', '\xF0\x9F\x98\x81'), "
+                "hex(trim(x'ff41ff', x'ff')), hex(rtrim(x'41c380', x'80')), "
+                "typeof(trim(zeroblob(3), zeroblob(1)))"),
+            "\"\xC3\xB6x\" \"x\" \"\xF0\x9F\x98\x80\" \"41\" \"41C3\" \"text\"");
 }
 
 TEST_F(SqlTest, RowsAreBounded) {
