@@ -1,13 +1,14 @@
 #include "api/audit_service.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "api/convert_common.h"
 #include "api/checkpoint_source.h"
+#include "api/convert_common.h"
 #include "api/grpc_status.h"
 #include "api/pull_stream.h"
 #include "base/errors.h"
@@ -149,13 +150,15 @@ class ExportSource final : public FrameSource<v1::ExportSagaResponse> {
     return absl::OkStatus();
   }
 
-  // Of the kept checkpoint that is of the saga's partition.
+  // Of the largest kept checkpoint that is of the saga's partition, as who verifies takes it.
   absl::StatusOr<uint64_t> FindOldSize(PartitionId partition) const {
+    std::optional<uint64_t> largest;
     for (const std::string& note : audit::SplitNotes(request_.old_checkpoint())) {
       SKALD_ASSIGN_OR_RETURN(const OldCheckpoint old,
                              ReadOldCheckpoint(engine_, engine_.auditor().store_name(), note));
-      if (old.partition == partition) return old.size;
+      if (old.partition == partition) largest = std::max(largest.value_or(0), old.size);
     }
+    if (largest) return *largest;
     return BadRequestError(
         "old_checkpoint",
         absl::StrCat("is not of the saga's partition, which is ", partition.value()));

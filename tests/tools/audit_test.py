@@ -167,6 +167,19 @@ class AuditTest(unittest.TestCase):
         self.skald("audit", "export", "s-1", "--since", "first", "--out", "bundle")
         self.verify("bundle", "--since", "first", "--ended")
 
+    def test_of_several_kept_checkpoints_the_largest_counts(self):
+        for number in range(3):
+            self.run_saga("completes", f"s-{number}")
+            self.keep(f"kept-{number}")
+        kept = [self.read(f"kept-{number}") for number in range(3)]
+        self.run_saga("completes", "s-3")
+        for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+            self.write("kept", "\n".join(kept[number] for number in order))
+            self.skald("audit", "export", "s-3", "--since", "kept", "--out", "bundle")
+            report = json.loads(self.verify("bundle", "--since", "kept", "--json").stdout)
+            self.assertTrue(report["verified"])
+            self.assertEqual(report["continues"], int(kept[2].split("\n")[1]))
+
     def test_a_store_that_was_rolled_back_is_found_out(self):
         self.run_saga("completes", "s-1")
         self.stop()

@@ -114,7 +114,7 @@ void PrintProven(const Invocation& call, const audit::BundleReport& report) {
                      : std::string("  compared with no earlier checkpoint"));
 }
 
-// The kept checkpoint of the bundle's log.
+// The largest kept checkpoint of the bundle's log: the server proves that its log continues that.
 absl::StatusOr<audit::Checkpoint> FindKept(const AuditFlags& flags, const audit::Bundle& bundle,
                                            const std::vector<audit::VerifierKey>& keys) {
   const absl::StatusOr<std::vector<std::string>> notes = ReadNotes(flags.since);
@@ -132,7 +132,10 @@ absl::StatusOr<audit::Checkpoint> FindKept(const AuditFlags& flags, const audit:
       return absl::InvalidArgumentError(absl::StrCat(flags.since, ": ", kept.status().message()));
     }
     // Any other serves to tell that none is of this log.
-    if (!found || kept->origin == origin) found = *std::move(kept);
+    const bool is_of_log = kept->origin == origin;
+    const bool is_better =
+        !found || (is_of_log && (found->origin != origin || kept->tree.size > found->tree.size));
+    if (is_better) found = *std::move(kept);
   }
   return *std::move(found);
 }
