@@ -167,6 +167,22 @@ class AuditTest(unittest.TestCase):
         self.skald("audit", "export", "s-1", "--since", "first", "--out", "bundle")
         self.verify("bundle", "--since", "first", "--ended")
 
+    def test_a_file_is_written_whole_or_not_at_all(self):
+        self.run_saga("completes", "s-1")
+        self.keep("kept")
+        kept = self.read("kept")
+        os.symlink("kept", self.path("link"))
+        self.run_saga("completes", "s-2")
+        self.keep("link")
+        self.assertTrue(os.path.islink(self.path("link")))
+        self.assertNotEqual(self.read("kept"), kept)
+        os.mkdir(self.path("folder"))
+        self.skald("audit", "checkpoint", "--out", "folder", exit_code=1)
+        self.skald("audit", "checkpoint", "--out", "nowhere/kept", exit_code=1)
+        self.skald("audit", "checkpoint", "--out", "/dev/full", exit_code=1)
+        self.skald("audit", "checkpoint", "--out", "/dev/null")
+        self.assertEqual([name for name in os.listdir(self.folder.name) if name.endswith(".part")], [])
+
     def test_of_several_kept_checkpoints_the_largest_counts(self):
         for number in range(3):
             self.run_saga("completes", f"s-{number}")
@@ -182,6 +198,7 @@ class AuditTest(unittest.TestCase):
 
     def test_a_store_that_was_rolled_back_is_found_out(self):
         self.run_saga("completes", "s-1")
+        self.keep("before")
         self.stop()
         shutil.copytree(self.path("store"), self.path("old"))
         self.start()
@@ -197,6 +214,13 @@ class AuditTest(unittest.TestCase):
             self.run_saga("completes", f"other-{number}")
         forked = self.skald("audit", "checkpoint", "--since", "kept", "--key", "key", exit_code=1)
         self.assertIn("does not continue the kept checkpoint", forked.stderr)
+        # What is proven is written only when all of it is: the next look would miss what is not there.
+        self.write("both", self.read("before") + "\n" + self.read("kept"))
+        both = self.skald("audit", "checkpoint", "--since", "both", "--key", "key", exit_code=1)
+        self.assertEqual(both.stdout, "")
+        kept = self.read("kept")
+        self.skald("audit", "checkpoint", "--since", "kept", "--key", "key", "--out", "kept", exit_code=1)
+        self.assertEqual(self.read("kept"), kept)
         self.skald("audit", "export", "other-0", "--since", "kept", "--out", "bundle")
         self.assertIn("rewritten or forked", self.verify("bundle", "--since", "kept", exit_code=1).stdout)
 

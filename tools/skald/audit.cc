@@ -1,13 +1,11 @@
 #include "tools/skald/audit.h"
 
-#include <fstream>
-#include <iostream>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "engine/audit/key_file.h"
 #include "skald/v1/audit_service.grpc.pb.h"
+#include "tools/skald/destination.h"
 #include "tools/skald/verbs.h"
 
 namespace skald::tools {
@@ -39,14 +37,10 @@ absl::StatusOr<std::vector<std::string>> ReadNotes(const std::string& file) {
 }
 
 int WriteOutput(Invocation& call, const AuditFlags& flags, const std::string& text) {
-  if (flags.out.empty()) {
-    std::cout << text << std::flush;
-    return std::cout.good() ? kExitOk : call.FailWith("cannot write to standard output");
-  }
-  std::ofstream file(flags.out, std::ios::binary);
-  file << text;
-  file.close();
-  return file.good() ? kExitOk : call.FailWith(absl::StrCat("cannot write ", flags.out));
+  Destination destination(flags.out);
+  destination.Write(text);
+  return destination.Keep() ? kExitOk
+                            : call.FailWith(absl::StrCat("cannot write ", destination.name()));
 }
 
 namespace {

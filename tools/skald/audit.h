@@ -58,7 +58,7 @@ int AuditKey(Invocation& call, const AuditFlags& flags);
 // Shows the events of a bundle. Precondition: it is verified.
 int PrintBundleEvents(const Invocation& call, const audit::Bundle& bundle);
 
-// Writes `text` to --out, or to standard output.
+// Writes `text` to --out, whole or not at all, or to standard output.
 int WriteOutput(Invocation& call, const AuditFlags& flags, const std::string& text);
 
 }  // namespace skald::tools

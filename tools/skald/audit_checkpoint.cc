@@ -116,8 +116,8 @@ int CheckpointsSince(Invocation& call, const AuditFlags& flags,
     }
     lines.push_back({response.checkpoint(), old->tree.size});
   }
-  const int printed = Print(call, flags, lines);
-  return exit == kExitOk ? printed : exit;
+  // Without what failed they would pass for all of them, and the next --since would miss it.
+  return exit == kExitOk ? Print(call, flags, lines) : exit;
 }
 
 }  // namespace

@@ -1,17 +1,15 @@
 // skald log export: the log, or some of it, to a file.
 #include <cstdio>
-#include <fstream>
-#include <iostream>
 #include <memory>
 #include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "skald/v1/log_service.grpc.pb.h"
+#include "tools/skald/destination.h"
 #include "tools/skald/log.h"
 #include "tools/skald/render.h"
 #include "tools/skald/replay_steps.h"
@@ -44,43 +42,6 @@ void ProgressLine::Show(uint64_t done, uint64_t total, const char* unit) {
 }
 
 namespace {
-
-// Where an export goes: standard output, or a file that takes its name only when it is whole.
-class Destination {
- public:
-  explicit Destination(std::string path) : path_(std::move(path)), draft_(path_ + ".part") {
-    if (!path_.empty()) file_.open(draft_, std::ios::binary | std::ios::trunc);
-  }
-  ~Destination() {
-    if (!path_.empty() && !is_kept_) std::remove(draft_.c_str());
-  }
-
-  void Write(const std::string& bytes) { out() << bytes; }
-  bool good() { return out().good(); }
-
-  // False when not everything could be written.
-  bool Keep() {
-    if (path_.empty()) return static_cast<bool>(std::cout << std::flush);
-    file_.close();
-    if (!file_.good() || !Sync() || std::rename(draft_.c_str(), path_.c_str()) != 0) return false;
-    return is_kept_ = true;
-  }
-  std::string name() const { return path_.empty() ? "standard output" : path_; }
-
- private:
-  std::ostream& out() { return path_.empty() ? std::cout : file_; }
-  bool Sync() const {
-    const int file = ::open(draft_.c_str(), O_WRONLY | O_CLOEXEC);
-    const bool synced = file >= 0 && ::fsync(file) == 0;
-    if (file >= 0) ::close(file);
-    return synced;
-  }
-
-  const std::string path_;
-  const std::string draft_;
-  std::ofstream file_;
-  bool is_kept_ = false;
-};
 
 // A position or a time. False when it is neither.
 bool SetBound(const std::string& text, v1::LogBound& bound) {
@@ -135,8 +96,8 @@ int LogExport(Invocation& call, const LogFlags& flags) {
   }
   const grpc::Status status = reader->Finish();
   if (!status.ok()) return call.Fail(status);
-  if (!destination.Keep()) return call.FailWith(absl::StrCat("cannot write ", destination.name()));
-  return kExitOk;
+  return destination.Keep() ? kExitOk
+                            : call.FailWith(absl::StrCat("cannot write ", destination.name()));
 }
 
 }  // namespace skald::tools
