@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import time
+from concurrent import futures
 
 import grpc
 import harness
@@ -138,6 +139,54 @@ class CheckpointTest(harness.ServerCase):
         lines = [json.loads(line) for line in watch.stdout]
         self.assertEqual(len(lines), 3)
         self.assertTrue(all(each["continues"] is not None for each in lines), lines)
+
+    def stand_between(self, answers):
+        """A server that hands calls on, but refuses proofs with these codes at first. Returns its address."""
+        channel = grpc.insecure_channel(self.server.address)
+        self.addCleanup(channel.close)
+
+        def watch(request, context):
+            calls = channel.unary_stream("/skald.v1.AuditService/WatchCheckpoints")(request)
+            context.add_callback(calls.cancel)
+            try:
+                yield from calls
+            except grpc.RpcError:
+                return
+
+        def prove(request, context):
+            if answers:
+                context.abort(answers.pop(0), "not now")
+            return channel.unary_unary("/skald.v1.AuditService/ProveConsistency")(request, timeout=20)
+
+        between = grpc.server(futures.ThreadPoolExecutor(4))
+        between.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("skald.v1.AuditService", {
+            "WatchCheckpoints": grpc.unary_stream_rpc_method_handler(watch),
+            "ProveConsistency": grpc.unary_unary_rpc_method_handler(prove)}),))
+        port = between.add_insecure_port("127.0.0.1:0")
+        between.start()
+        self.addCleanup(lambda: between.stop(None).wait())
+        return f"127.0.0.1:{port}"
+
+    def test_watch_asks_again_for_what_is_not_proven_now(self):
+        self.run_sagas(3)
+        self.until_kept()
+        self.write("notes", self.skald("audit", "checkpoint").stdout)
+        answers = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED,
+                   grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED]
+        watch = subprocess.Popen([os.path.join(harness.OPTIONS.bin, "skald"), "audit", "watch", "--json", "--count", "4",
+                                  "--key", self.path("key"), "--since", self.path("notes"),
+                                  "--server", self.stand_between(answers)],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(watch.kill)
+        deadline = time.monotonic() + 60
+        while watch.poll() is None and time.monotonic() < deadline:
+            self.run_sagas(1)
+        out, complaints = watch.communicate(timeout=1)
+        self.assertEqual(watch.returncode, 0, complaints)
+        self.assertEqual(answers, [])
+        self.assertEqual(complaints.count("not now"), 4, complaints)
+        numbers = [json.loads(line)["number"] for line in out.splitlines()]
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + 4)))
 
     def test_watch_complains_of_another_history(self):
         self.run_sagas(2)

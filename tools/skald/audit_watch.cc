@@ -43,6 +43,14 @@ void Print(Invocation& call, const AuditFlags& flags, const v1::KeptCheckpoint& 
 
 // ---- Watching ----
 
+// Whether a server that stops, starts or has much to do can answer so: it says nothing of the log.
+bool MayComeLater(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+         status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
+         status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+         status.error_code() == grpc::StatusCode::CANCELLED;
+}
+
 class CheckpointWatch {
  public:
   CheckpointWatch(Invocation& call, const AuditFlags& flags) : call_(call), flags_(flags) {}
@@ -61,7 +69,12 @@ class CheckpointWatch {
         call_.Fail(status);
         return kExitError;
       }
-      call_.Note("skald: the server is gone; waiting for it to come back");
+      call_.Note(
+          unproven_.empty()
+              ? "skald: the server is gone; waiting for it to come back"
+              : absl::StrCat("skald: the server gives no proof now, which is asked for again: ",
+                             unproven_));
+      unproven_.clear();
       absl::SleepFor(absl::Seconds(1));
     }
   }
@@ -109,13 +122,14 @@ class CheckpointWatch {
     const auto reader =
         v1::AuditService::NewStub(call_.channel())->WatchCheckpoints(&context, request);
     v1::WatchCheckpointsResponse frame;
-    while (!exit_ && reader->Read(&frame)) {
+    while (GoesOn() && reader->Read(&frame)) {
       for (const v1::KeptCheckpoint& kept : frame.checkpoints()) {
-        if (!exit_) Take(kept);
+        if (GoesOn()) Take(kept);
       }
     }
-    if (exit_) context.TryCancel();
+    if (!GoesOn()) context.TryCancel();
     const grpc::Status status = reader->Finish();
+    if (!exit_ && !unproven_.empty()) return {grpc::StatusCode::UNAVAILABLE, unproven_};
     // What the server gave is asked after: whatever it says against it, it is not continued.
     if (!exit_ && after_ && status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) {
       Complain("", ReadError(status).message);
@@ -123,10 +137,17 @@ class CheckpointWatch {
     return status;
   }
 
+  bool GoesOn() const { return !exit_ && unproven_.empty(); }
+
   void Take(const v1::KeptCheckpoint& kept) {
     const v1::Checkpoint& checkpoint = kept.checkpoint();
     std::optional<uint64_t> continued;
-    if (const absl::Status held = Check(kept, continued); !held.ok()) {
+    if (const absl::Status held = Check(kept, continued); absl::IsUnavailable(held)) {
+      unproven_ = std::string(held.message());
+      // Else a watch that has printed nothing would begin with the next that is kept.
+      if (!after_ && kept.number() > 0) after_ = kept.number() - 1;
+      return;
+    } else if (!held.ok()) {
       return Complain(absl::StrCat(checkpoint.origin(), ", checkpoint ", kept.number(), ": "),
                       held.message());
     }
@@ -135,6 +156,7 @@ class CheckpointWatch {
     if (++taken_ == flags_.count) exit_ = kExitOk;
   }
 
+  // UNAVAILABLE: it cannot be told now, and nothing is remembered of it. Else what does not hold.
   absl::Status Check(const v1::KeptCheckpoint& kept, std::optional<uint64_t>& continued) {
     const v1::Checkpoint& checkpoint = kept.checkpoint();
     if (after_ && kept.number() <= *after_) {
@@ -168,6 +190,7 @@ class CheckpointWatch {
     v1::ProveConsistencyResponse response;
     const grpc::Status status =
         v1::AuditService::NewStub(call_.channel())->ProveConsistency(&context, request, &response);
+    if (MayComeLater(status)) return absl::UnavailableError(status.error_message());
     if (!status.ok()) {
       return absl::DataLossError(absl::StrCat(
           "the server does not prove that it continues the one before: ", status.error_message()));
@@ -187,6 +210,7 @@ class CheckpointWatch {
   // By origin: the last checkpoint, and its note.
   std::map<std::string, std::pair<audit::Checkpoint, std::string>> last_;
   std::optional<uint64_t> after_;  // the last number that was printed
+  std::string unproven_;           // why the stream was left: a proof is to be asked for again
   int64_t taken_ = 0;
   std::optional<int> exit_;
 };
