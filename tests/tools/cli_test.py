@@ -190,6 +190,22 @@ class ServerTest(Case):
         self.assertEqual((report["sagas"], report["failed"]), (200, 0))
         self.assertLessEqual({"per_s", "p50_ms", "p99_ms"}, set(report))
 
+    def test_output_that_cannot_be_written_is_no_success(self):
+        self.call("deploy", self.files["completes"])
+        self.call("start", "test/completes", "--id", "o-1", "--wait")
+        # Each of the last ones would go on without end, or for as long as the saga runs.
+        self.call("start", self.files["waits"], "--id", "o-2")
+        for arguments in (["version"], ["help"], ["get", "--help"], ["definitions"], ["get", "o-1", "--json"],
+                          ["sql", "select 1"], ["log", "export"], ["audit", "checkpoint"], ["watch", "o-1"],
+                          ["log", "follow"], ["log", "follow", "--json"], ["watch", "o-2"],
+                          ["watch", "--model", "sagas"]):
+            with open("/dev/full", "wb") as full:
+                result = subprocess.run([os.path.join(BIN, "skald"), *arguments], stdout=full, stderr=subprocess.PIPE,
+                                        timeout=60, text=True, check=False,
+                                        env={**os.environ, "SKALD_SERVER": self.server, "SKALD_NAMESPACE": "test"})
+            self.assertEqual(result.returncode, 1, (arguments, result.stderr))
+            self.assertEqual(result.stderr.count("cannot write to standard output"), 1, (arguments, result.stderr))
+
     def test_follow(self):
         self.call("deploy", self.files["completes"])
         follower = subprocess.Popen([os.path.join(BIN, "skald"), "log", "follow", "--json", "--type",

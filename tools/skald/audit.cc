@@ -39,8 +39,7 @@ absl::StatusOr<std::vector<std::string>> ReadNotes(const std::string& file) {
 int WriteOutput(Invocation& call, const AuditFlags& flags, const std::string& text) {
   Destination destination(flags.out);
   destination.Write(text);
-  return destination.Keep() ? kExitOk
-                            : call.FailWith(absl::StrCat("cannot write ", destination.name()));
+  return destination.Keep() ? kExitOk : destination.Fail(call);
 }
 
 namespace {

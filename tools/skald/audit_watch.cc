@@ -65,6 +65,7 @@ class CheckpointWatch {
     while (true) {
       const grpc::Status status = Follow();
       if (exit_) return *exit_;
+      if (!call_.CanPrint()) return kExitError;
       if (!ReadError(status).IsTransient()) {
         call_.Fail(status);
         return kExitError;
@@ -137,7 +138,7 @@ class CheckpointWatch {
     return status;
   }
 
-  bool GoesOn() const { return !exit_ && unproven_.empty(); }
+  bool GoesOn() const { return !exit_ && unproven_.empty() && call_.CanPrint(); }
 
   void Take(const v1::KeptCheckpoint& kept) {
     const v1::Checkpoint& checkpoint = kept.checkpoint();

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
+
 namespace skald::tools {
 
 namespace {
@@ -48,6 +50,11 @@ bool Destination::Keep() {
   is_kept_ = true;
   const std::string folder = std::filesystem::path(path_).parent_path().string();
   return SyncPath(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+}
+
+int Destination::Fail(const Invocation& call) const {
+  // Of standard output `skald` says so itself as it finishes.
+  return path_.empty() ? kExitError : call.FailWith(absl::StrCat("cannot write ", path_));
 }
 
 std::ostream& Destination::out() {

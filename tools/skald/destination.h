@@ -3,13 +3,16 @@
 //
 //   Destination destination(flags.out);
 //   destination.Write(bytes);
-//   if (!destination.Keep()) return call.FailWith(...);  // without Keep() nothing is left behind
+//   if (!destination.Keep()) return destination.Fail(call);  // without Keep() nothing is left
+//   behind
 //
 // Thread rule: one thread at a time.
 #pragma once
 
 #include <fstream>
 #include <string>
+
+#include "tools/skald/invocation.h"
 
 namespace skald::tools {
 
@@ -23,7 +26,8 @@ class Destination {
   bool good() { return out().good(); }
   // False when not everything could be written.
   bool Keep();
-  std::string name() const { return path_.empty() ? "standard output" : path_; }
+  // Says that not everything could be written, and returns the exit code.
+  int Fail(const Invocation& call) const;
 
  private:
   std::ostream& out();

@@ -129,6 +129,8 @@ void Invocation::PrintLine(absl::string_view line) const {
   std::cout << ToStd(line) << "\n" << std::flush;
 }
 
+bool Invocation::CanPrint() const { return std::cout.good(); }
+
 void Invocation::Note(absl::string_view line) const { std::cerr << ToStd(line) << "\n"; }
 
 int Invocation::Fail(const grpc::Status& status) const { return Fail(ReadError(status)); }

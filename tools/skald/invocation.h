@@ -98,6 +98,9 @@ class Invocation {
   void PrintJson(const Json& value) const;
   // A line of text to standard output.
   void PrintLine(absl::string_view line) const;
+  // False once something that was printed could not be written: what prints without end ends then,
+  // and its exit code says so when `skald` finishes.
+  bool CanPrint() const;
   // Remarks go to standard error, so that output can be piped.
   void Note(absl::string_view line) const;
 

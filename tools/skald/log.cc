@@ -92,6 +92,10 @@ int Follow(Invocation& call, const LogFlags& flags) {
         mark.Add("resume_token", Json::String(absl::Base64Escape(token)));
         call.PrintJson(std::move(mark).Build());
       }
+      if (!call.CanPrint()) {
+        context.TryCancel();
+        return kExitError;
+      }
     }
     const grpc::Status status = reader->Finish();
     // Before the first frame there is nothing to go on from.

@@ -76,7 +76,7 @@ int LogExport(Invocation& call, const LogFlags& flags) {
   }
 
   Destination destination(flags.out);
-  if (!destination.good()) return call.FailWith(absl::StrCat("cannot write ", flags.out));
+  if (!destination.good()) return destination.Fail(call);
   ProgressLine progress("exported", !flags.out.empty());
   grpc::ClientContext context;
   call.Prepare(context, /*with_deadline=*/false);
@@ -92,12 +92,11 @@ int LogExport(Invocation& call, const LogFlags& flags) {
   if (!destination.good()) {
     context.TryCancel();
     reader->Finish();
-    return call.FailWith(absl::StrCat("cannot write ", destination.name()));
+    return destination.Fail(call);
   }
   const grpc::Status status = reader->Finish();
   if (!status.ok()) return call.Fail(status);
-  return destination.Keep() ? kExitOk
-                            : call.FailWith(absl::StrCat("cannot write ", destination.name()));
+  return destination.Keep() ? kExitOk : destination.Fail(call);
 }
 
 }  // namespace skald::tools

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tools/skald/verbs.h"
@@ -65,6 +66,19 @@ int UnknownVerb(const std::string& name) {
   return kExitUsage;
 }
 
+// What was written may still have been in a buffer: nobody who reads the output is to take half of
+// it, or none, for all.
+int Finish(int exit, absl::FunctionRef<void(absl::string_view)> complain) {
+  std::cout << std::flush;
+  if (std::cout.good()) return exit;
+  complain("cannot write to standard output");
+  return exit == kExitOk ? kExitError : exit;
+}
+
+int FinishWithoutVerb() {
+  return Finish(kExitOk, [](absl::string_view what) { std::cerr << "skald: " << what << "\n"; });
+}
+
 int Main(std::vector<std::string> arguments) {
   if (arguments.empty()) {
     std::cerr << Overview();
@@ -74,12 +88,12 @@ int Main(std::vector<std::string> arguments) {
   arguments.erase(arguments.begin());
   if (name == "version" || name == "--version") {
     std::cout << "skald " << SKALD_VERSION << "\n";
-    return kExitOk;
+    return FinishWithoutVerb();
   }
   if (name == "help" || name == "--help" || name == "-h") {
     if (arguments.empty()) {
       std::cout << Overview();
-      return kExitOk;
+      return FinishWithoutVerb();
     }
     name = arguments[0];
     arguments = {"--help"};
@@ -87,7 +101,7 @@ int Main(std::vector<std::string> arguments) {
   const Verb* verb = FindVerb(name);
   if (verb == nullptr) return UnknownVerb(name);
   Invocation call(*verb, std::move(arguments));
-  return verb->run(call);
+  return Finish(verb->run(call), [&call](absl::string_view what) { call.FailWith(what); });
 }
 
 }  // namespace

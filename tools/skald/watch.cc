@@ -37,7 +37,7 @@ class Watcher {
     const auto reader = stub->FollowLog(&context, request);
     v1::FollowLogResponse frame;
     bool caught_up = false;
-    while (!ended_ && reader->Read(&frame)) {
+    while (!ended_ && call_.CanPrint() && reader->Read(&frame)) {
       if (!caught_up) {
         caught_up = true;
         grpc::Status status =
@@ -49,7 +49,7 @@ class Watcher {
       }
       for (const v1::RecordedEvent& event : frame.events()) Take(event);
     }
-    if (!ended_) return reader->Finish();
+    if (!ended_ && call_.CanPrint()) return reader->Finish();
     context.TryCancel();
     return grpc::Status::OK;
   }
@@ -83,11 +83,12 @@ int Run(Invocation& call) {
   Watcher watcher(call, key);
   while (!watcher.ended()) {
     status = watcher.Follow();
-    if (watcher.ended()) break;
+    if (watcher.ended() || !call.CanPrint()) break;
     if (!status.ok() && !ReadError(status).IsTransient()) return call.Fail(status);
     call.Note("skald: the server is gone; waiting for it to come back");
     absl::SleepFor(absl::Seconds(1));
   }
+  if (!call.CanPrint()) return kExitError;
   status = FetchSaga(call, key, saga);
   if (!status.ok()) return call.Fail(status);
   if (!call.json()) call.PrintLine(SagaToText(saga, call.style()));

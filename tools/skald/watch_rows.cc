@@ -1,11 +1,11 @@
 #include "tools/skald/watch_rows.h"
 
+#include <algorithm>
+#include <iostream>
+#include <map>
+
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cstdio>
-#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -88,8 +88,7 @@ class Table {
       screen.push_back('\n');
     }
     if (rows_.size() + 1 > lines.size()) absl::StrAppend(&screen, "... and more");
-    std::fputs(screen.c_str(), stdout);
-    std::fflush(stdout);
+    std::cout << screen << std::flush;
   }
 
  private:
@@ -158,6 +157,10 @@ int WatchRows(Invocation& call, const std::string& model, const std::vector<std:
         table.Draw();
       } else {
         PrintChanges(call, frame);
+      }
+      if (!call.CanPrint()) {
+        context.TryCancel();
+        return kExitError;
       }
       if (!frame.resume_token().empty()) request.set_resume_token(frame.resume_token());
     }
