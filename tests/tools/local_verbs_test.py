@@ -158,6 +158,9 @@ class ValidateDefinitionTest(Case):
                 self.assertIn("error: ", result.stderr)
                 self.assertEqual(result.stdout, "")
 
+    def test_a_file_that_cannot_be_read_to_its_end(self):
+        self.assertIn("Input/output error", self.skald("validate", "/proc/self/mem", exit_code=2).stderr)
+
     def test_unserved_functions(self):
         path = self.write("x.yaml", RUNS)
         self.assertIn("no worker serves 'work'", self.skald("validate", path, "--served", "b").stderr)

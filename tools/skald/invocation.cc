@@ -4,10 +4,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -195,21 +194,34 @@ std::string HelpText(const Verb& verb, const Flags& flags) {
                       "\n\nFlags:\n", flags.Help());
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ostringstream text;
-  if (path == "-") {
-    text << std::cin.rdbuf();
-    return text.str();
+namespace {
+
+// A stream would take a read that fails for the end of the file.
+absl::StatusOr<std::string> ReadAll(int file, const std::string& path) {
+  std::string text;
+  std::string piece(64 << 10, '\0');
+  while (true) {
+    const ssize_t count = ::read(file, piece.data(), piece.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return absl::DataLossError(absl::StrCat(path, ": ", std::strerror(errno)));
+    if (count == 0) return text;
+    text.append(piece.data(), static_cast<size_t>(count));
   }
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  if (path == "-") return ReadAll(STDIN_FILENO, "standard input");
   struct stat facts {};
   if (stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode)) {
     return absl::NotFoundError(absl::StrCat(path, ": is a folder; a file is needed"));
   }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
-  text << file.rdbuf();
-  if (file.bad()) return absl::DataLossError(absl::StrCat(path, ": ", std::strerror(errno)));
-  return text.str();
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
+  absl::StatusOr<std::string> text = ReadAll(file, path);
+  ::close(file);
+  return text;
 }
 
 absl::StatusOr<std::string> ReadJsonArgument(const std::string& word) {
