@@ -255,6 +255,10 @@ absl::Status CheckpointJournal::Append(absl::Span<const NewCheckpoint> checkpoin
     MutexLock lock(mu_);
     SKALD_RETURN_IF_ERROR(damage_);
     if (bytes_ > 0 && bytes_ >= options_.file_bytes_max) SKALD_RETURN_IF_ERROR(Rotate());
+    if (is_folder_sync_due_) {
+      SKALD_RETURN_IF_ERROR(SyncFolderOf(options_.path));
+      is_folder_sync_due_ = false;
+    }
     std::string bytes;
     std::vector<Entry> added;
     JournalEnd end = end_;
@@ -320,8 +324,9 @@ absl::Status CheckpointJournal::Rotate() {
           absl::DataLossError(absl::StrCat(status.message(), "; the next start tries that again"));
       return status;
     }
-    SKALD_RETURN_IF_ERROR(SyncFolderOf(options_.path));
+    is_folder_sync_due_ = true;
   }
+  // Whatever fails from here on: another rotation would put the empty file in the old one's place.
   TakeEntries(kOld, {});
   for (Entry& entry : entries_) entry.part = kOld;
   bytes_ = 0;

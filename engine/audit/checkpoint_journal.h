@@ -147,6 +147,8 @@ class CheckpointJournal {
   int file_ SKALD_GUARDED_BY(mu_) = -1;
   std::string memory_[2] SKALD_GUARDED_BY(mu_);  // without a path
   uint64_t bytes_ SKALD_GUARDED_BY(mu_) = 0;     // of the present file
+  // The present file's name may not be durable: nothing is kept in it before.
+  bool is_folder_sync_due_ SKALD_GUARDED_BY(mu_) = false;
   std::vector<Entry> entries_ SKALD_GUARDED_BY(mu_);
   JournalEnd end_ SKALD_GUARDED_BY(mu_);
   absl::Status damage_ SKALD_GUARDED_BY(mu_);

@@ -10,7 +10,11 @@
 #include <string>
 #include <vector>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
@@ -255,6 +259,51 @@ TEST_F(CheckpointJournalTest, OldOnesArePutAside) {
   std::filesystem::remove(path_ + ".old");
   EXPECT_THAT(Scan(*journal), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(Open()->damage(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("others are")));
+}
+
+// While it is there, files can be made in the folder but the folder cannot be opened, not by root
+// either: it cannot be synced.
+class FolderThatCannotBeSynced {
+ public:
+  explicit FolderThatCannotBeSynced(const std::string& path) : path_(path) {
+    SKALD_CHECK(::chmod(path.c_str(), 0733) == 0);
+    if (was_ == 0) SKALD_CHECK(::seteuid(kNobody) == 0);
+    if (was_ != 0) SKALD_CHECK(::chmod(path.c_str(), 0333) == 0);
+  }
+  ~FolderThatCannotBeSynced() {
+    SKALD_CHECK(::seteuid(was_) == 0);
+    SKALD_CHECK(::chmod(path_.c_str(), 0700) == 0);
+  }
+
+ private:
+  static constexpr uid_t kNobody = 65534;
+  const std::string path_;
+  const uid_t was_ = ::geteuid();
+};
+
+TEST_F(CheckpointJournalTest, AFolderThatIsSyncedLaterLosesNothing) {
+  auto journal = Open(1'000);
+  uint64_t size = 0;
+  while (size == 0 || Read(path_).size() < 1'000)
+    ASSERT_OK(journal->Append({Make(0, ++size)}, kNow));
+  const std::vector<uint64_t> numbers = NumbersOf(*journal);
+  {
+    FolderThatCannotBeSynced folder(folder_.path());
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_THAT(journal->Append({Make(0, size + 1)}, kNow),
+                  StatusIs(absl::StatusCode::kUnavailable, HasSubstr("sync")));
+      EXPECT_EQ(NumbersOf(*journal), numbers);
+      EXPECT_OK(Scan(*journal));
+    }
+  }
+  ASSERT_OK(journal->Append({Make(0, ++size)}, kNow));
+  EXPECT_THAT(NumbersOf(*journal), SizeIs(size));
+  EXPECT_OK(Scan(*journal));
+  const JournalEnd end = journal->end();
+  journal = Open(1'000);
+  journal->CheckEnd(end);
+  EXPECT_OK(journal->damage());
+  EXPECT_THAT(NumbersOf(*journal), SizeIs(size));
 }
 
 TEST_F(CheckpointJournalTest, WorksInMemory) {
