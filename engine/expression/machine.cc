@@ -223,6 +223,11 @@ Flow Machine::OneOwned(const Node* node, Frame* frame, Json&& in, Json& out) {
       const Flow flow = Peek(node->b, frame, in, space, &right);
       if (flow != Flow::kNext) return flow;
       if (right == &in) break;
+      // A part of the input goes when the input, changed in place, drops it.
+      if (node->b->op == Op::kField && right != &space) {
+        space = *right;
+        right = &space;
+      }
       const bool done = Arithmetic(*this, node->binary, std::move(in), *right, out);
       return At(node, done ? Flow::kNext : Failed());
     }

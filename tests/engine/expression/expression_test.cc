@@ -57,6 +57,10 @@ constexpr ResultCase kResults[] = {
     {"[.[\"a\"]?, .[0:1]?, .[]?]", "true", "[]"},
     // Values of members take operators without parentheses.
     {"{a: .x + 1, b: .x // 2 | tostring}", "{\"x\": 3}", R"({"a": 4, "b": "3"})"},
+    // What is added to a value may be a part of it, which it drops while it grows.
+    {R"({a: {a: .x, b: ("more than fifteen bytes " + .y)}} | . + .a)", R"({"x": 1, "y": "long"})",
+     R"({"a": 1, "b": "more than fifteen bytes long"})"},
+    {"{a: [.x, .x]} | .a | . + .[0]", "{\"x\": [1]}", "[[1],[1],1]"},
     // Functions see what was defined before them, and their own parameters.
     {"def f(g): def h: g + 1; h; f(.) + f(10)", "1", "13"},
     {"def f($a; $b): [a, $b]; f(1; 2)", "null", "[1,2]"},
