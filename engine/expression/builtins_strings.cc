@@ -182,8 +182,12 @@ bool Capture(Machine& machine, const Json& in, Json* arguments, Json& out) {
   if (!Find(machine, in, arguments, RegexScope::kAsFlagsSay, found)) return false;
   Json::ArrayBuilder objects;
   for (const RegexMatch& match : found.matches) {
-    if (!machine.ChargeElements(match.groups.size())) return false;
-    objects.Add(CaptureObject(in, found, match));
+    Json captures;
+    if (!machine.ChargeElements(match.groups.size()) ||
+        !CaptureObject(machine, in, found, match, captures)) {
+      return false;
+    }
+    objects.Add(std::move(captures));
   }
   out = std::move(objects).Build();
   return true;
@@ -259,7 +263,8 @@ Flow Machine::RunSubstitute(const Node* node, const FrameRef& frame, const Json&
       const Json gap = Json::String(in.AsString().substr(begin, span.begin - begin));
       begin = span.end;
       size_t index = 0;
-      const Json captures = CaptureObject(in, found, match);
+      Json captures;
+      if (!CaptureObject(*this, in, found, match, captures)) return Failed();
       const auto insert = [&](Json&& text) {
         if (index == results.size()) results.emplace_back();
         Json& result = results[index++];

@@ -124,8 +124,8 @@ bool FormatTime(Machine& machine, const Json& in, const Json& format, absl::stri
     return true;
   }
   constexpr size_t kLongest = 64;  // What one conversion may become.
+  if (!machine.Charge(resolved.size() * kLongest)) return false;
   std::string text(resolved.size() * kLongest, '\0');
-  if (!machine.Charge(text.size())) return false;
   text.resize(strftime(text.data(), text.size(), resolved.c_str(), &fields));
   out = Json::String(text);
   return true;

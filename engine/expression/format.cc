@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "absl/types/span.h"
 #include "base/utf8.h"
 #include "engine/expression/values.h"
 
@@ -129,13 +130,19 @@ bool ShellWord(Machine& machine, const Json& word, Json::Kind, std::string& out)
   return true;
 }
 
+// Writes the fields of a row, and accounts for their text.
 template <typename WriteField>
-bool Row(Machine& machine, const Json& row, absl::string_view separator, WriteField write,
-         std::string& out) {
+bool Row(Machine& machine, absl::Span<const Json> row, absl::string_view separator,
+         WriteField write, std::string& out) {
   absl::string_view between;
-  for (const Json& field : row.AsArray()) {
+  for (const Json& field : row) {
+    // A row may hold one large text many times: what would be too much must not be written first.
+    const size_t text_size = field.is_string() ? field.AsString().size() : 0;
+    if (!machine.Spend(1) || !machine.Charge(text_size)) return false;
+    const size_t before = out.size();
     absl::StrAppend(&out, between);
-    if (!machine.Spend(1) || !write(machine, field, field.kind(), out)) return false;
+    if (!write(machine, field, field.kind(), out)) return false;
+    if (!machine.Charge(out.size() - before - text_size)) return false;
     between = separator;
   }
   return true;
@@ -183,15 +190,16 @@ bool OfText(Machine& machine, Format format, absl::string_view text, const Json&
 
 bool OfRow(Machine& machine, Format format, const Json& value, std::string& out) {
   if (format == Format::kSh) {
-    if (!value.is_array()) return ShellWord(machine, value, value.kind(), out);
-    return Row(machine, value, " ", ShellWord, out);
+    return Row(machine, value.is_array() ? value.AsArray() : absl::MakeConstSpan(&value, 1), " ",
+               ShellWord, out);
   }
   const bool csv = format == Format::kCsv;
   if (!value.is_array()) {
     return machine.Raise(absl::StrCat(Describe(value), " cannot be ", csv ? "csv" : "tsv",
                                       "-formatted, only array"));
   }
-  return csv ? Row(machine, value, ",", CsvField, out) : Row(machine, value, "\t", TsvField, out);
+  return csv ? Row(machine, value.AsArray(), ",", CsvField, out)
+             : Row(machine, value.AsArray(), "\t", TsvField, out);
 }
 
 }  // namespace
@@ -214,15 +222,15 @@ bool ApplyFormat(Machine& machine, Format format, const Json& value, Json& out) 
   if (format == Format::kText) return ToString(machine, value, out);
   std::string text;
   if (format == Format::kJson) {
-    if (!ToText(machine, value, text)) return false;
+    if (!ToText(machine, value, text) || !machine.Charge(text.size())) return false;
   } else if (format == Format::kCsv || format == Format::kTsv || format == Format::kSh) {
     if (!OfRow(machine, format, value, text)) return false;
   } else {
     Json plain;
     if (!ToString(machine, value, plain)) return false;
     if (!OfText(machine, format, plain.AsString(), value, text)) return false;
+    if (!machine.Charge(text.size())) return false;
   }
-  if (!machine.Charge(text.size())) return false;
   out = Json::String(ToValidUtf8(text));
   return true;
 }

@@ -118,9 +118,9 @@ Flow Machine::JoinPieces(const Node* node, const std::vector<Json>& pieces, Json
     } else if (!ApplyFormat(*this, node->format, pieces[i], piece)) {
       return Failed();
     }
+    if (!Charge(piece.AsString().size())) return Flow::kFatal;
     text.append(piece.AsString().data(), piece.AsString().size());
   }
-  if (!Charge(text.size())) return Flow::kFatal;
   out = Json::String(text);
   return Flow::kNext;
 }

@@ -25,6 +25,8 @@ constexpr uint64_t kPointsPerStep = 200;
 // pattern, searching takes the square of the text's length; this many characters are scanned in the
 // time of some hundred steps.
 constexpr uint64_t kScannedPerStep = 16'000;
+// Bytes whose code points are counted in the time of a step.
+constexpr size_t kCountedPerStep = 128;
 constexpr uint32_t kHeapLimitKib = 16 << 10;
 
 struct CodeDeleter {
@@ -184,6 +186,16 @@ absl::string_view TextOf(const Json& subject, const RegexSpan& span) {
   return subject.AsString().substr(span.begin, span.end - span.begin);
 }
 
+// A group may lie far from its match, and hold more: each match of `(?=(.*)).` has all that
+// follows.
+bool ChargeGroup(Machine& machine, const RegexSpan& whole, const RegexSpan& group) {
+  if (!group.found) return true;
+  // The code points up to it are counted, from the match or from the text's begin.
+  const bool ahead = group.begin >= whole.begin;
+  const size_t counted = ahead ? group.begin - whole.begin : group.begin;
+  return machine.Charge(group.end - group.begin) && machine.Spend(counted / kCountedPerStep);
+}
+
 Json SpanObject(const Json& subject, const RegexSpan& span, int64_t offset) {
   if (!span.found) {
     return Json::EmptyObject()
@@ -244,6 +256,7 @@ bool MatchObjects(Machine& machine, const Json& subject, const RegexMatches& fou
     const int64_t start = points.To(match.groups[0].begin);
     for (size_t i = 1; i < match.groups.size(); ++i) {
       const RegexSpan& span = match.groups[i];
+      if (!ChargeGroup(machine, match.groups[0], span)) return false;
       int64_t offset = start;
       if (span.found && span.begin >= match.groups[0].begin) {
         offset += static_cast<int64_t>(CountCodePoints(
@@ -261,15 +274,18 @@ bool MatchObjects(Machine& machine, const Json& subject, const RegexMatches& fou
   return true;
 }
 
-Json CaptureObject(const Json& subject, const RegexMatches& found, const RegexMatch& match) {
+bool CaptureObject(Machine& machine, const Json& subject, const RegexMatches& found,
+                   const RegexMatch& match, Json& out) {
   Json object = Json::EmptyObject();
   for (size_t i = 1; i < match.groups.size(); ++i) {
     if (found.names[i].empty()) continue;
     const RegexSpan& span = match.groups[i];
+    if (!machine.Charge(span.end - span.begin)) return false;
     object = std::move(object).With(found.names[i],
                                     span.found ? Json::String(TextOf(subject, span)) : Json());
   }
-  return object;
+  out = std::move(object);
+  return true;
 }
 
 }  // namespace skald::expression

@@ -38,7 +38,8 @@ bool FindMatches(Machine& machine, const Json& subject, const Json& pattern, con
 // What jq's `match` gives, as an array.
 bool MatchObjects(Machine& machine, const Json& subject, const RegexMatches& found, Json& out);
 
-// The named groups of a match as an object.
-Json CaptureObject(const Json& subject, const RegexMatches& found, const RegexMatch& match);
+// The named groups of a match as an object. False when the budget is used up.
+bool CaptureObject(Machine& machine, const Json& subject, const RegexMatches& found,
+                   const RegexMatch& match, Json& out);
 
 }  // namespace skald::expression

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
@@ -27,6 +28,19 @@ absl::StatusOr<Json> Evaluate(absl::string_view text, const Json& input = Json()
   if (!expression.ok()) return expression.status();
   return expression->First(input, {.budget = budget});
 }
+
+// The most memory that this process has ever had.
+size_t PeakKib() {
+  rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<size_t>(usage.ru_maxrss) : 0;
+}
+
+// Sanitizers keep what was freed, and shadows of all there is.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr size_t kGrowthKibMax = 4 << 20;
+#else
+constexpr size_t kGrowthKibMax = 400 << 10;
+#endif
 
 std::string Repeated(absl::string_view piece, size_t count) {
   std::string text;
@@ -274,6 +288,21 @@ TEST(ExpressionLimitsTest, LargeValuesCostTheirSteps) {
                                                         {number, "$a | -."}}) {
     const std::string program = absl::StrCat(values, "last(range(1e9) | ", step, ")");
     EXPECT_THAT(Evaluate(program), StatusIs(absl::StatusCode::kResourceExhausted)) << program;
+  }
+}
+
+// What a text will take is accounted for before it is there.
+TEST(ExpressionLimitsTest, TextIsPaidForAsItGrows) {
+  const std::string row = "(\"x\" * 1e6) as $s | [range(1000) | $s] | ";
+  for (const std::string& text :
+       {row + "@csv", row + "@tsv", row + "@sh",
+        absl::StrCat("(\"x\" * 1e6) as $s | \"", Repeated("\\($s)", 1000), "\""),
+        std::string("(\"%A\" * 1e7) as $s | 0 | strftime($s)"),
+        std::string("\"x\" * 30000 | [match(\"(?=(.*)).\"; \"g\")]"),
+        std::string("\"x\" * 30000 | [capture(\"(?=(?<a>.*)).\"; \"g\")]")}) {
+    const size_t before = PeakKib();
+    EXPECT_THAT(Evaluate(text), StatusIs(absl::StatusCode::kResourceExhausted)) << text;
+    EXPECT_LT(PeakKib() - before, kGrowthKibMax) << text.substr(0, 60);
   }
 }
 
