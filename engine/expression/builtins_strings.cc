@@ -206,13 +206,15 @@ bool Indices(Machine& machine, const Json& in, Json* arguments, Json& out) {
   if (!machine.Spend(text.size() / 16)) return false;
   size_t counted = 0;
   size_t points = 0;
-  size_t place = part.AsString().empty() ? absl::string_view::npos : text.find(part.AsString());
+  const uint64_t search = 1 + part.AsString().size() / kSearchedPerStep;
+  size_t place =
+      part.AsString().empty() ? absl::string_view::npos : FindText(text, part.AsString());
   while (place != absl::string_view::npos) {
-    if (!machine.Spend(1)) return false;
+    if (!machine.Spend(search)) return false;
     points += CountCodePoints(text.substr(counted, place - counted));
     counted = place;
     places.Add(Json::Int(static_cast<int64_t>(points)));
-    place = text.find(part.AsString(), place + 1);
+    place = FindText(text, part.AsString(), place + 1);
   }
   if (!machine.ChargeElements(places.size())) return false;
   out = std::move(places).Build();

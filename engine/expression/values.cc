@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include <string.h>
+
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
@@ -247,7 +249,8 @@ bool Split(Machine& machine, const Json& left, const Json& right, Json& out) {
   const absl::string_view separator = right.AsString();
   if (!machine.Charge(2 * rest.size())) return false;
   while (!rest.empty()) {
-    size_t end = rest.find(separator);
+    if (!machine.Spend(separator.size() / kSearchedPerStep)) return false;
+    size_t end = separator.empty() ? 0 : FindText(rest, separator);
     if (separator.empty()) {
       end = 1;
       while (end < rest.size() && (static_cast<unsigned char>(rest[end]) & 0xC0) == 0x80) ++end;
@@ -280,6 +283,13 @@ std::string ShortText(const Json& value, size_t bytes_max) {
 
 std::string Describe(const Json& value) {
   return absl::StrCat(value.KindName(), " (", ShortText(value), ")");
+}
+
+size_t FindText(absl::string_view text, absl::string_view part, size_t from) {
+  if (from > text.size() || part.size() > text.size() - from) return absl::string_view::npos;
+  const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  if (found == nullptr) return absl::string_view::npos;
+  return static_cast<size_t>(static_cast<const char*>(found) - text.data());
 }
 
 std::string ToStd(const Json& string) { return std::string(string.AsString()); }

@@ -22,6 +22,11 @@ std::string ShortText(const Json& value, size_t bytes_max = kShortText);
 // `number (1)`: the kind and the short text of a value.
 std::string Describe(const Json& value);
 std::string ToStd(const Json& string);
+// Each search also reads the part that it looks for: that many of its bytes in the time of a step.
+constexpr size_t kSearchedPerStep = 64;
+// Where `part` is in `text` from byte `from` on, or npos. Unlike string_view's find it takes no
+// more than linear time, also for texts that are nearly a repetition of the part.
+size_t FindText(absl::string_view text, absl::string_view part, size_t from = 0);
 
 // left op right, for + - * / %. Consumes `left`, so that adding to what nobody else holds is cheap.
 bool Arithmetic(Machine& machine, BinaryOp op, Json left, const Json& right, Json& out);

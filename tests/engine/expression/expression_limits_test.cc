@@ -306,6 +306,20 @@ TEST(ExpressionLimitsTest, TextIsPaidForAsItGrows) {
   }
 }
 
+// Each of these took minutes or worse, for a few steps.
+TEST(ExpressionLimitsTest, SearchesCostTheirSteps) {
+  const std::string texts = "(\"a\" * 1e6) as $a | (\"a\" * 5e5 + \"b\") as $b | ";
+  const std::string half = "(\"a\" * 1e6) as $a | (\"a\" * 5e5) as $b | ";
+  const std::string lists = "([range(1e5)] + [\"s\"]) as $a | [range(1e5) | \"s\"] as $b | ";
+  for (const std::string& program :
+       {texts + "last(range(1e9) | $a | contains($b))",
+        texts + "last(range(1e9) | $a | indices($b))", texts + "last(range(1e9) | $a / $b)",
+        half + "last(range(1e9) | $a | indices($b))",
+        lists + "last(range(1e9) | $a | contains($b))"}) {
+    EXPECT_THAT(Evaluate(program), StatusIs(absl::StatusCode::kResourceExhausted)) << program;
+  }
+}
+
 TEST(ExpressionLimitsTest, BudgetsAreKept) {
   EXPECT_THAT(Evaluate("[range(1000)]", Json(), {.steps_max = 100}),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("steps")));
