@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "engine/expression/comparison.h"
 
 namespace skald::expression {
 namespace {
@@ -248,7 +249,12 @@ bool Split(Machine& machine, const Json& left, const Json& right, Json& out) {
   absl::string_view rest = left.AsString();
   const absl::string_view separator = right.AsString();
   if (!machine.Charge(2 * rest.size())) return false;
+  // A piece takes more room than its text, so pieces are paid for as they come.
+  constexpr size_t kPaidAtOnce = 1024;
   while (!rest.empty()) {
+    if (pieces.size() % kPaidAtOnce == kPaidAtOnce - 1 && !machine.ChargeElements(kPaidAtOnce)) {
+      return false;
+    }
     if (!machine.Spend(separator.size() / kSearchedPerStep)) return false;
     size_t end = separator.empty() ? 0 : FindText(rest, separator);
     if (separator.empty()) {
@@ -260,7 +266,7 @@ bool Split(Machine& machine, const Json& left, const Json& right, Json& out) {
     rest.remove_prefix(end + separator.size());
     if (rest.empty() && !separator.empty()) pieces.Add(Json::String(""));
   }
-  if (!machine.ChargeElements(pieces.size())) return false;
+  if (!machine.ChargeElements(pieces.size() % kPaidAtOnce)) return false;
   out = std::move(pieces).Build();
   return true;
 }
@@ -315,38 +321,7 @@ bool Arithmetic(Machine& machine, BinaryOp op, Json left, const Json& right, Jso
     case BinaryOp::kGe:
       break;
   }
-  // Comparing costs as much as the smaller value is large; values of different sizes are told apart
-  // at once, except for which is less.
-  const bool equality = op == BinaryOp::kEq || op == BinaryOp::kNe;
-  const bool walks = left.kind() == right.kind() && !(equality && left.Size() != right.Size());
-  if (walks && !machine.SpendWalk(left.Size() <= right.Size() ? left : right)) return false;
-  out = Json::Bool(Holds(op, left, right));
-  return true;
-}
-
-bool Holds(BinaryOp op, const Json& left, const Json& right) {
-  const int order = Json::CompareAsJq(left, right);
-  switch (op) {
-    case BinaryOp::kEq:
-      return order == 0;
-    case BinaryOp::kNe:
-      return order != 0;
-    case BinaryOp::kLt:
-      return order < 0;
-    case BinaryOp::kLe:
-      return order <= 0;
-    case BinaryOp::kGt:
-      return order > 0;
-    case BinaryOp::kGe:
-      return order >= 0;
-    case BinaryOp::kAdd:
-    case BinaryOp::kSub:
-    case BinaryOp::kMul:
-    case BinaryOp::kDiv:
-    case BinaryOp::kMod:
-      break;
-  }
-  return false;
+  return CompareBy(machine, op, left, right, out);
 }
 
 bool Negate(Machine& machine, const Json& value, Json& out) {

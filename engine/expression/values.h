@@ -30,8 +30,6 @@ size_t FindText(absl::string_view text, absl::string_view part, size_t from = 0)
 
 // left op right, for + - * / %. Consumes `left`, so that adding to what nobody else holds is cheap.
 bool Arithmetic(Machine& machine, BinaryOp op, Json left, const Json& right, Json& out);
-// The answer of == != < <= > >=.
-bool Holds(BinaryOp op, const Json& left, const Json& right);
 bool Negate(Machine& machine, const Json& value, Json& out);
 
 // target[key]; key may be a slice {"start":, "end":}.

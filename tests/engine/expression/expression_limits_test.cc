@@ -320,6 +320,22 @@ TEST(ExpressionLimitsTest, SearchesCostTheirSteps) {
   }
 }
 
+// An object of many keys, and 100,000 without any.
+TEST(ExpressionLimitsTest, ValuesOfOtherSizesAreToldApartAtOnce) {
+  Json::ObjectBuilder many;
+  for (int i = 0; i < 40'000; ++i) many.Add(absl::StrCat("key", i), Json::Int(i));
+  const Json input =
+      Json::EmptyObject()
+          .With("ref", std::move(many).Build())
+          .With("items", Json::Array(std::vector<Json>(100'000, Json::EmptyObject())));
+  EXPECT_THAT(Evaluate(".ref as $r | any(.items[]; . == $r)", input),
+              IsOkAndHolds(Json::Bool(false)));
+  EXPECT_THAT(Evaluate(".ref as $r | any(.items[]; [.] == [$r])", input),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(Evaluate(".ref as $r | any(.items[]; $r < . + {a: 1})", input),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
 TEST(ExpressionLimitsTest, BudgetsAreKept) {
   EXPECT_THAT(Evaluate("[range(1000)]", Json(), {.steps_max = 100}),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("steps")));

@@ -61,6 +61,13 @@ constexpr ResultCase kResults[] = {
     {R"({a: {a: .x, b: ("more than fifteen bytes " + .y)}} | . + .a)", R"({"x": 1, "y": "long"})",
      R"({"a": 1, "b": "more than fifteen bytes long"})"},
     {"{a: [.x, .x]} | .a | . + .[0]", "{\"x\": [1]}", "[[1],[1],1]"},
+    // What differs in size is told apart without looking further; not-a-number is never equal.
+    {"[[nan] == [nan], {a: nan} == {a: nan}, [nan] != [nan], ([nan] as $x | $x == $x)]", "null",
+     "[false,false,true,false]"},
+    {"[[] < [0], {} < {a: 1}, {} >= {a: 1}, {b: 1} > {a: 1, c: 1}, [1, 2] > [1], \"a\" < \"ab\"]",
+     "null", "[true,true,false,true,true,true]"},
+    {"[{a: 1, b: [2]} == {b: [2], a: 1.0}, {a: 1} == {b: 1}, {a: 1} != {}, \"ab\" == \"b\"]",
+     "null", "[true,false,true,false]"},
     // Functions see what was defined before them, and their own parameters.
     {"def f(g): def h: g + 1; h; f(.) + f(10)", "1", "13"},
     {"def f($a; $b): [a, $b]; f(1; 2)", "null", "[1,2]"},
