@@ -1,5 +1,12 @@
 #include "engine/expression/comparison.h"
 
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <utility>
+
+#include "absl/hash/hash.h"
+
 namespace skald::expression {
 namespace {
 
@@ -61,6 +68,36 @@ bool CompareContainers(Machine& machine, BinaryOp op, const Json& left, const Js
   return true;
 }
 
+// Equal values have equal prints: members count wherever they stand, numbers by their doubles.
+uint64_t PrintOf(const Json& value) {
+  using Part = std::tuple<uint64_t, int, uint64_t>;  // place, kind, content
+  const absl::Hash<Part> mix;
+  uint64_t print = 0;
+  std::vector<std::pair<const Json*, uint64_t>> pending = {{&value, 0}};
+  while (!pending.empty()) {
+    const auto [part, place] = pending.back();
+    pending.pop_back();
+    uint64_t content = 0;
+    if (part->is_number()) {
+      const double number = part->AsDouble();
+      content = std::isnan(number) ? 1 : absl::Hash<double>()(number);
+    } else if (part->is_string()) {
+      content = absl::Hash<absl::string_view>()(part->AsString());
+    } else if (part->is_array()) {
+      content = part->Size();
+      for (size_t i = 0; i < content; ++i) pending.emplace_back(&part->At(i), mix({place, 0, i}));
+    } else if (part->is_object()) {
+      content = part->Size();
+      for (const Json::Member& member : part->AsObject()) {
+        const uint64_t key = absl::Hash<absl::string_view>()(member.key());
+        pending.emplace_back(&member.value, mix({place, 0, key}));
+      }
+    }
+    print += mix({place, static_cast<int>(part->kind()), content});
+  }
+  return print;
+}
+
 }  // namespace
 
 bool CompareBy(Machine& machine, BinaryOp op, const Json& left, const Json& right, Json& out) {
@@ -72,6 +109,27 @@ bool CompareBy(Machine& machine, BinaryOp op, const Json& left, const Json& righ
     if (!machine.SpendWalk(left) || !machine.SpendWalk(right)) return false;
   }
   out = Json::Bool(Holds(op, Json::CompareAsJq(left, right)));
+  return true;
+}
+
+bool TakePrints(Machine& machine, absl::Span<const Json> values, std::vector<Printed>& out) {
+  if (!machine.Charge(values.size() * sizeof(Printed)) || !machine.Spend(values.size() / 8)) {
+    return false;
+  }
+  out.reserve(values.size());
+  for (const Json& value : values) {
+    const uint64_t before = machine.steps_left();
+    if (!machine.SpendWalk(value)) return false;
+    out.push_back({&value, PrintOf(value), before - machine.steps_left()});
+  }
+  return true;
+}
+
+bool SamePrinted(Machine& machine, const Printed& a, const Printed& b, bool& same) {
+  same = false;
+  if (a.print != b.print) return true;
+  if (!machine.Spend(std::max(a.steps, b.steps))) return false;
+  same = *a.value == *b.value;
   return true;
 }
 

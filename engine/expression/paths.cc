@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/expression/comparison.h"
 #include "engine/expression/values.h"
 
 namespace skald::expression {
@@ -80,13 +82,17 @@ bool IndexBySlice(Machine& machine, const Json& target, const Json& key, Json& o
 bool IndicesOf(Machine& machine, const Json& target, const Json& key, Json& out) {
   const absl::Span<const Json> all = target.AsArray();
   const absl::Span<const Json> part = key.AsArray();
-  if (!machine.SpendWalk(target) || !machine.SpendWalk(key)) return false;
   if (!machine.Spend(all.size() * std::max<size_t>(part.size(), 1) / 8)) return false;
+  std::vector<Printed> elements;
+  std::vector<Printed> wanted;
+  if (!TakePrints(machine, all, elements) || !TakePrints(machine, part, wanted)) return false;
   Json::ArrayBuilder places;
   for (size_t i = 0; !part.empty() && i + part.size() <= all.size(); ++i) {
-    if (std::equal(part.begin(), part.end(), all.begin() + i)) {
-      places.Add(Json::Int(static_cast<int64_t>(i)));
+    bool same = true;
+    for (size_t k = 0; same && k < wanted.size(); ++k) {
+      if (!SamePrinted(machine, elements[i + k], wanted[k], same)) return false;
     }
+    if (same) places.Add(Json::Int(static_cast<int64_t>(i)));
   }
   if (!machine.ChargeElements(places.size())) return false;
   out = std::move(places).Build();

@@ -1,6 +1,5 @@
 #include "engine/expression/values.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -184,12 +183,18 @@ bool Subtract(Machine& machine, const Json& left, const Json& right, Json& out) 
   if (!left.is_array() || !right.is_array()) {
     return machine.Raise(absl::StrCat(Pair(left, right), " cannot be subtracted"));
   }
-  if (!machine.SpendWalk(left) || !machine.SpendWalk(right)) return false;
   if (!machine.Spend(left.Size() * right.Size() / 4)) return false;
+  std::vector<Printed> elements;
+  std::vector<Printed> removed;
+  if (!TakePrints(machine, left.AsArray(), elements)) return false;
+  if (!TakePrints(machine, right.AsArray(), removed)) return false;
   Json::ArrayBuilder kept;
-  for (const Json& element : left.AsArray()) {
-    const absl::Span<const Json> removed = right.AsArray();
-    if (std::find(removed.begin(), removed.end(), element) == removed.end()) kept.Add(element);
+  for (const Printed& element : elements) {
+    bool found = false;
+    for (size_t i = 0; !found && i < removed.size(); ++i) {
+      if (!SamePrinted(machine, element, removed[i], found)) return false;
+    }
+    if (!found) kept.Add(*element.value);
   }
   if (!machine.ChargeElements(kept.size())) return false;
   out = std::move(kept).Build();

@@ -336,6 +336,21 @@ TEST(ExpressionLimitsTest, ValuesOfOtherSizesAreToldApartAtOnce) {
               StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
+// Elements that are alike for long before they differ.
+TEST(ExpressionLimitsTest, ManyLargeElementsAreToldApart) {
+  const std::string lists =
+      "[range(1700)] as $a | [range(2000) | $a + [\"b\"]] as $b | "
+      "[range(2000) | $a + [\"c\"]] as $c | ";
+  constexpr Budget kLarge = {.steps_max = 10'000'000, .bytes_max = 256 << 20};
+  EXPECT_THAT(Evaluate(lists + "$b - $c | length", Json(), kLarge), IsOkAndHolds(Json::Int(2000)));
+  EXPECT_THAT(Evaluate(lists + "$b - $b", Json(), kLarge), IsOkAndHolds(Json::EmptyArray()));
+  EXPECT_THAT(Evaluate(lists + "$b | indices($c[:500])", Json(), kLarge),
+              IsOkAndHolds(Json::EmptyArray()));
+  // Those that are alike are compared in full, and that is paid for.
+  EXPECT_THAT(Evaluate(lists + "[$b[] | . + []] | indices($b[:1000]) | length", Json(), kLarge),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
 TEST(ExpressionLimitsTest, BudgetsAreKept) {
   EXPECT_THAT(Evaluate("[range(1000)]", Json(), {.steps_max = 100}),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("steps")));

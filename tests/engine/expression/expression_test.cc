@@ -68,6 +68,12 @@ constexpr ResultCase kResults[] = {
      "null", "[true,true,false,true,true,true]"},
     {"[{a: 1, b: [2]} == {b: [2], a: 1.0}, {a: 1} == {b: 1}, {a: 1} != {}, \"ab\" == \"b\"]",
      "null", "[true,false,true,false]"},
+    {"[1, 1.5, \"a\", [1, 2], [2, 1], {a: 1, b: 2}, null, true] - [1.0, [2, 1], {b: 2, a: 1}, "
+     "true]",
+     "null", "[1.5,\"a\",[1,2],null]"},
+    {"[0, [1], 0, 0, [1], 0, 0] | [indices([0, 0]), indices([[1], 0]), indices(0), indices([])]",
+     "null", "[[2,5],[1,4],[0,2,3,5,6],[]]"},
+    {"[100000000000000000000] - [1e20, 5]", "null", "[]"},
     // Functions see what was defined before them, and their own parameters.
     {"def f(g): def h: g + 1; h; f(.) + f(10)", "1", "13"},
     {"def f($a; $b): [a, $b]; f(1; 2)", "null", "[1,2]"},
