@@ -13,7 +13,7 @@ namespace skald::definition {
 
 // Bounds on a definition's text; past them it is refused with an error that names the bound.
 struct DefinitionLimits {
-  size_t bytes_max = 512 << 10;
+  size_t bytes_max = 512 << 10;  // of the text, and of what YAML aliases expand to
   int depth_max = 100;  // of nesting in the text, and of calls from function to function
   size_t tasks_max = 5'000;
   size_t alias_nodes_max = 100'000;  // nodes that YAML aliases may expand to

@@ -27,8 +27,10 @@ struct DocumentNode {
   Place place;
   std::vector<DocumentMember> members;        // of a mapping, as written, merged ones last
   std::vector<const DocumentNode*> elements;  // of a sequence
-  // What it costs to visit it when every alias is followed; both are bounded by the reader.
+  // What it costs to visit it when every alias is followed: nodes, bytes of their keys and scalars,
+  // levels. All are bounded by the reader.
   size_t size = 1;
+  size_t bytes = 0;
   int height = 1;
 };
 

@@ -90,7 +90,7 @@ class Reader {
   void MergeMembers(Frame& frame);
   void Finish(Frame& frame);
   void AddMergeSource(Frame& frame, const DocumentNode* node);
-  bool CountAliased(size_t nodes, Place place);
+  bool CountAliased(size_t nodes, size_t bytes, Place place);
 
   DocumentNode* NewNode(Place place);
   Place PlaceOf(const yaml_mark_t& mark) const;
@@ -108,6 +108,7 @@ class Reader {
   std::vector<Frame> frames_;
   absl::flat_hash_map<std::string, const DocumentNode*> anchors_;  // null while it is open
   size_t aliased_nodes_ = 0;
+  size_t aliased_bytes_ = 0;
   int documents_ = 0;
   bool done_ = false;
   bool refused_ = false;
@@ -164,6 +165,7 @@ bool Reader::OnScalar(const Event& event) {
   const auto& scalar = event->data.scalar;
   const absl::string_view text(reinterpret_cast<const char*>(scalar.value), scalar.length);
   DocumentNode* node = NewNode(PlaceOf(event->start_mark));
+  node->bytes = text.size();
   const bool plain = scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nullptr;
   absl::StatusOr<Json> value = Json::String(text);
   if (scalar.tag != nullptr) {
@@ -219,7 +221,7 @@ bool Reader::OnAlias(const Event& event) {
   if (node == nullptr) {
     return Refuse(place, absl::StrCat("alias '*", name, "' refers to what it stands in"));
   }
-  if (!CountAliased(node->size, place)) return false;
+  if (!CountAliased(node->size, node->bytes, place)) return false;
   if (static_cast<int>(frames_.size()) + node->height - 1 > limits_.depth_max) {
     return Refuse(place, absl::StrCat("nested deeper than ", limits_.depth_max,
                                       " levels through alias '*", name, "'"));
@@ -227,11 +229,15 @@ bool Reader::OnAlias(const Event& event) {
   return Attach(node, false);
 }
 
-bool Reader::CountAliased(size_t nodes, Place place) {
+// A few nodes may stand for any number of bytes: one long text may be aliased many times.
+bool Reader::CountAliased(size_t nodes, size_t bytes, Place place) {
   aliased_nodes_ += nodes;
-  if (aliased_nodes_ <= limits_.alias_nodes_max) return true;
-  return Refuse(
-      place, absl::StrCat("YAML aliases expand to more than ", limits_.alias_nodes_max, " nodes"));
+  aliased_bytes_ += bytes;
+  const bool few = aliased_nodes_ <= limits_.alias_nodes_max;
+  if (few && aliased_bytes_ <= limits_.bytes_max) return true;
+  return Refuse(place, absl::StrCat("YAML aliases expand to more than ",
+                                    few ? limits_.bytes_max : limits_.alias_nodes_max,
+                                    few ? " bytes" : " nodes"));
 }
 
 bool Reader::Attach(const DocumentNode* node, bool is_plain_key) {
@@ -308,7 +314,8 @@ void Reader::MergeMembers(Frame& frame) {
   for (const auto& [source, place] : frame.merges) {
     for (const DocumentMember& member : source->members) {
       if (!frame.keys.try_emplace(member.key, member.key_place).second) continue;
-      if (!CountAliased(member.value->size, place)) return;
+      const size_t bytes = member.key.size() + member.value->bytes;
+      if (!CountAliased(member.value->size, bytes, place)) return;
       AddMember(frame, member.key, member.key_place, member.value);
     }
   }
@@ -319,6 +326,7 @@ void Reader::Finish(Frame& frame) {
   MergeMembers(frame);
   const auto grow = [&node](const DocumentNode& child) {
     node.size += child.size;
+    node.bytes += child.bytes;
     node.height = std::max(node.height, child.height + 1);
   };
   if (frame.mapping) {
@@ -327,6 +335,7 @@ void Reader::Finish(Frame& frame) {
     for (const DocumentMember& member : node.members) {
       members.emplace_back(member.key, member.value->value);
       grow(*member.value);
+      node.bytes += member.key.size();
     }
     node.value = Json::Object(std::move(members));
     return;

@@ -75,6 +75,22 @@ TEST(Limits, AliasesExpandToABoundedSize) {
   ExpectError(merges, "YAML aliases expand to more than 50000 nodes", {.alias_nodes_max = 50'000});
 }
 
+// Few nodes, of which each is long.
+TEST(Limits, AliasesExpandToABoundedText) {
+  const std::string text(250 << 10, 'x');
+  const auto aliased = [&](int count) {
+    return absl::StrCat(kHeader, "do: [{a: {set: {s: &a ", text, ", l: [", Repeated("*a, ", count),
+                        "1]}}}]\n");
+  };
+  MustCompile(aliased(2));
+  ExpectError(aliased(3), "YAML aliases expand to more than 524288 bytes");
+  ExpectError(aliased(60'000), "YAML aliases expand to more than 524288 bytes");
+  const std::string key(1'000, 'k');
+  std::string merges = absl::StrCat("m: &m {", key, ": 1}\n");
+  for (int i = 1; i < 400; ++i) absl::StrAppend(&merges, "m", i, ": {<<: *m}\n");
+  ExpectError(merges, "YAML aliases expand to more than 524288 bytes");
+}
+
 TEST(Limits, AliasesDoNotHideDepth) {
   std::string text = absl::StrCat("a0: &a0 ", Nested("[", "]", 60), "\n");
   absl::StrAppend(&text, "a1: &a1 ", Repeated("[", 60), "*a0", Repeated("]", 60), "\n");
