@@ -69,6 +69,7 @@ absl::Status Expression::ForEach(const Json& input, const Environment& environme
                                  absl::FunctionRef<bool(Json)> result) const {
   Machine machine(code_->program, environment);
   const absl::Status status = machine.Evaluate(input, result);
+  if (environment.shared != nullptr) *environment.shared = machine.left();
   if (status.ok()) return status;
   return WithExpression(status, code_->text, machine.error_offset());
 }

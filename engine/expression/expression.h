@@ -26,7 +26,7 @@
 
 namespace skald::expression {
 
-// What one evaluation may cost at most.
+// What one evaluation, of an expression or of a template, may cost at most.
 struct Budget {
   uint64_t steps_max = 2'000'000;
   size_t bytes_max = 64 << 20;
@@ -40,6 +40,9 @@ struct Environment {
   // name in Expression::variables(). May be null when the expression uses none.
   const absl::FunctionRef<Json(absl::string_view)>* variable = nullptr;
   Budget budget = {};
+  // What is left for several evaluations together, which counts instead of `budget`: each takes
+  // from it what it cost. Null when the evaluation is alone.
+  Budget* shared = nullptr;
 };
 
 // Where in an expression's text an error lies, from 1; columns count characters.

@@ -44,7 +44,7 @@ constexpr size_t kNoDepth = std::numeric_limits<size_t>::max();
 Machine::Machine(const Program& program, const Environment& environment)
     : program_(program),
       environment_(environment),
-      budget_(environment.budget),
+      budget_(environment.shared != nullptr ? *environment.shared : environment.budget),
       now_(environment.now) {}
 
 absl::Status Machine::Evaluate(const Json& input, absl::FunctionRef<bool(Json)> result) {

@@ -89,6 +89,11 @@ class Machine {
                 absl::FunctionRef<Flow(Json&&, Json&)> change, Json& out);
 
   Timestamp now() const { return now_; }
+  // What the evaluation has not used.
+  Budget left() const {
+    return {.steps_max = steps_left(),
+            .bytes_max = budget_.bytes_max - std::min(bytes_, budget_.bytes_max)};
+  }
   uint64_t steps_left() const { return budget_.steps_max - std::min(steps_, budget_.steps_max); }
 
  private:

@@ -29,6 +29,7 @@ struct Template::Node {
     std::optional<Expression> expression;
   };
 
+  // Each takes what it costs from environment.shared, which is not null.
   absl::StatusOr<Json> Evaluate(const Json& input, const Environment& environment) const;
   absl::StatusOr<Json> EvaluateText(const Json& input, const Environment& environment) const;
   absl::StatusOr<Json> EvaluateChildren(const Json& input, const Environment& environment) const;
@@ -183,17 +184,21 @@ absl::StatusOr<Json> Template::Node::EvaluateText(const Json& input,
                                                   const Environment& environment) const {
   std::string text;
   for (const Piece& piece : pieces) {
+    const size_t before = text.size();
     absl::StrAppend(&text, piece.literal);
-    if (!piece.expression.has_value()) continue;
-    SKALD_ASSIGN_OR_RETURN(const Json value, piece.expression->First(input, environment));
-    if (value.is_string()) {
-      absl::StrAppend(&text, value.AsString());
-    } else {
-      value.AppendTo(text);
+    if (piece.expression.has_value()) {
+      SKALD_ASSIGN_OR_RETURN(const Json value, piece.expression->First(input, environment));
+      if (value.is_string()) {
+        absl::StrAppend(&text, value.AsString());
+      } else {
+        value.AppendTo(text);
+      }
     }
-    if (text.size() > environment.budget.bytes_max) {
+    size_t& left = environment.shared->bytes_max;
+    if (text.size() - before > left) {
       return absl::ResourceExhaustedError("the budget of the evaluation is used up: bytes");
     }
+    left -= text.size() - before;
   }
   return Json::String(text);
 }
@@ -233,7 +238,12 @@ Template Template::Compile(const Json& value, const TemplateOptions& options,
 }
 
 absl::StatusOr<Json> Template::Evaluate(const Json& input, const Environment& environment) const {
-  return root_->Evaluate(input, environment);
+  if (environment.shared != nullptr) return root_->Evaluate(input, environment);
+  // A definition may hold thousands of expressions, which no one could wait for if each had it all.
+  Budget left = environment.budget;
+  Environment together = environment;
+  together.shared = &left;
+  return root_->Evaluate(input, together);
 }
 
 bool Template::is_constant() const { return root_->kind == Node::Kind::kConstant; }

@@ -56,7 +56,8 @@ class Template {
                           std::vector<TemplateError>* errors);
 
   // The value with every expression replaced by its first result. Errors as Expression::First; the
-  // message names the place inside the template when there is more than one expression.
+  // message names the place inside the template when there is more than one expression. All
+  // expressions together have the environment's budget.
   absl::StatusOr<Json> Evaluate(const Json& input, const Environment& environment) const;
 
   // True when nothing is evaluated: Evaluate always returns source().

@@ -162,6 +162,20 @@ TEST(TemplateTest, FailuresNameTheirPlace) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no result")));
 }
 
+// As many expressions as a definition may hold, each of which costs most of a budget.
+TEST(TemplateTest, ExpressionsShareABudget) {
+  const auto evaluate = [](const char* element, int count) {
+    const std::vector<Json> elements(count, Json::String(element));
+    return CompileOrDie(Json::Object({{"all", Json::Array(elements)}})).Evaluate(Input(), {});
+  };
+  constexpr auto kExhausted = absl::StatusCode::kResourceExhausted;
+  EXPECT_OK(evaluate("${ last(range(100000)) }", 3));
+  EXPECT_THAT(evaluate("${ last(range(100000)) }", 1000),
+              StatusIs(kExhausted, AllOf(HasSubstr("steps"), HasSubstr("at '/all/"))));
+  EXPECT_THAT(evaluate("${ \"x\" * 1e6 }", 1000), StatusIs(kExhausted, HasSubstr("bytes")));
+  EXPECT_THAT(evaluate("${ \"x\" * 2e6 } once", 25), StatusIs(kExhausted, HasSubstr("bytes")));
+}
+
 TEST(TemplateTest, VariablesAreThoseUsed) {
   const Template tested =
       CompileOrDie(Parse(R"(["${ $b + $a }", "${ $a }"])"), {.variables = {"a", "b", "c"}});
