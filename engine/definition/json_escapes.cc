@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -83,11 +84,14 @@ JoinedEscapes::JoinedEscapes(absl::string_view text) : text_(text) {
 }
 
 int JoinedEscapes::OriginalColumn(int line, int column) const {
-  int shifted = column;
-  for (const Shift& shift : shifts_) {
-    if (shift.line == line && shift.column <= column) shifted += kColumnsLost;
-  }
-  return shifted;
+  // Asked for each node, of which there may be as many as shifts; they lie in the order of the
+  // text.
+  const auto before = [](const Shift& a, const Shift& b) {
+    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+  };
+  const auto first = std::lower_bound(shifts_.begin(), shifts_.end(), Shift{line, 0}, before);
+  const auto last = std::upper_bound(first, shifts_.end(), Shift{line, column}, before);
+  return column + kColumnsLost * static_cast<int>(last - first);
 }
 
 }  // namespace skald::definition

@@ -30,7 +30,7 @@ class JoinedEscapes {
 
   absl::string_view text_;
   std::string joined_;
-  std::vector<Shift> shifts_;
+  std::vector<Shift> shifts_;  // In the order of the text.
 };
 
 }  // namespace skald::definition

@@ -97,6 +97,25 @@ TEST(YamlReader, KeepsColumnsBehindJoinedSurrogates) {
   EXPECT_EQ(b.key_place(), (Place{1, 23}));
 }
 
+TEST(YamlReader, KeepsColumnsBehindManyJoinedSurrogates) {
+  const std::string pair = "\"\\ud83d\\ude00\",";
+  const int count = 15'000;
+  std::string text = "[";
+  for (int line = 0; line < 2; ++line) {
+    for (int i = 0; i < count; ++i) text += pair;
+    text += "\n";
+  }
+  const Reading reading(text + "1]");
+  ASSERT_TRUE(reading.readable);
+  const Value root(*reading.document.root);
+  const int width = static_cast<int>(pair.size());
+  for (const int i : {0, 1, count / 2, count - 1}) {
+    EXPECT_EQ(root.At(i).place(), (Place{1, 2 + i * width}));
+    EXPECT_EQ(root.At(count + i).place(), (Place{2, 1 + i * width}));
+  }
+  EXPECT_EQ(root.At(2 * count).place(), (Place{3, 1}));
+}
+
 TEST(YamlReader, KnowsWhereValuesStand) {
   const Reading reading("a:\n  - x: 1\n    é: [p, q]\nb: text\n");
   ASSERT_TRUE(reading.readable);
