@@ -1,11 +1,13 @@
 // Functions over arrays and objects that take values only.
 #include <algorithm>
+#include <bit>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/expression/builtins.h"
 #include "engine/expression/collections.h"
+#include "engine/expression/comparison.h"
 #include "engine/expression/values.h"
 
 namespace skald::expression {
@@ -41,9 +43,15 @@ bool Extreme(Machine& machine, const Json& in, int sign, Json& out) {
   }
   if (!machine.SpendWalk(in) || !machine.Spend(in.Size() / 8)) return false;
   const Json* best = nullptr;
+  uint64_t best_steps = 0;
   for (const Json& element : in.AsArray()) {
+    uint64_t steps = 0;
+    if (!StepsOf(machine, element, steps)) return false;
+    if (best != nullptr && !SpendOrder(machine, element, steps, *best, best_steps)) return false;
     const int order = best == nullptr ? 0 : sign * Json::Compare(element, *best);
-    if (best == nullptr || order > 0 || (order == 0 && sign > 0)) best = &element;
+    if (best != nullptr && (order < 0 || (order == 0 && sign < 0))) continue;
+    best = &element;
+    best_steps = steps;
   }
   out = best == nullptr ? Json() : *best;
   return true;
@@ -170,7 +178,9 @@ bool BinarySearch(Machine& machine, const Json& in, Json* arguments, Json& out) 
   if (!in.is_array()) {
     return machine.Raise(absl::StrCat(Describe(in), " cannot be searched from"));
   }
-  if (!machine.SpendWalk(in)) return false;
+  uint64_t steps = 0;
+  if (!machine.SpendWalk(in) || !StepsOf(machine, arguments[0], steps)) return false;
+  if (!machine.Spend(steps * std::bit_width(in.Size()))) return false;
   const absl::Span<const Json> elements = in.AsArray();
   const auto found =
       std::lower_bound(elements.begin(), elements.end(), arguments[0],

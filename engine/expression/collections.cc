@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/expression/comparison.h"
 #include "engine/expression/values.h"
 
 namespace skald::expression {
@@ -12,9 +13,15 @@ namespace {
 
 bool Sort(Machine& machine, std::vector<Keyed>& keyed) {
   if (!machine.Spend(keyed.size() * std::bit_width(keyed.size()) / 2)) return false;
-  std::stable_sort(keyed.begin(), keyed.end(),
-                   [](const Keyed& a, const Keyed& b) { return CompareKeys(a, b) < 0; });
-  return machine.ChargeElements(keyed.size());
+  for (Keyed& item : keyed) {
+    if (!StepsOf(machine, item.key, item.steps)) return false;
+  }
+  bool paid = true;
+  std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& a, const Keyed& b) {
+    paid = paid && SpendOrder(machine, a.key, a.steps, b.key, b.steps);
+    return paid && CompareKeys(a, b) < 0;
+  });
+  return paid && machine.ChargeElements(keyed.size());
 }
 
 // Entries may name their keys and values as other tools do.

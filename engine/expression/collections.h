@@ -4,6 +4,7 @@
 // the machine.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "base/json.h"
@@ -16,6 +17,7 @@ struct Keyed {
   Json key;
   bool is_list = false;
   Json element;
+  uint64_t steps = 0;  // What it takes to walk the key, once it is to be sorted.
 };
 
 int CompareKeys(const Keyed& a, const Keyed& b);

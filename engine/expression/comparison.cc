@@ -34,6 +34,9 @@ bool Holds(BinaryOp op, int order) {
   return false;
 }
 
+// Sorting the keys of a large object takes about as long as so many walks.
+constexpr uint64_t kSortingPerWalk = 8;
+
 bool IsEquality(BinaryOp op) { return op == BinaryOp::kEq || op == BinaryOp::kNe; }
 
 bool CompareTexts(Machine& machine, BinaryOp op, const Json& left, const Json& right, Json& out) {
@@ -110,6 +113,22 @@ bool CompareBy(Machine& machine, BinaryOp op, const Json& left, const Json& righ
   }
   out = Json::Bool(Holds(op, Json::CompareAsJq(left, right)));
   return true;
+}
+
+bool StepsOf(Machine& machine, const Json& value, uint64_t& steps) {
+  steps = 0;
+  if (!value.is_array() && !value.is_object()) return true;
+  const uint64_t before = machine.steps_left();
+  if (!machine.SpendWalk(value)) return false;
+  steps = before - machine.steps_left();
+  return true;
+}
+
+bool SpendOrder(Machine& machine, const Json& a, uint64_t steps_a, const Json& b,
+                uint64_t steps_b) {
+  if (a.kind() != b.kind()) return true;
+  return machine.Spend(kSortingPerWalk *
+                       (steps_a > steps_b ? steps_a - steps_b : steps_b - steps_a));
 }
 
 bool TakePrints(Machine& machine, absl::Span<const Json> values, std::vector<Printed>& out) {

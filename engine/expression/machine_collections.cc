@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/expression/collections.h"
+#include "engine/expression/comparison.h"
 #include "engine/expression/machine.h"
 #include "engine/expression/values.h"
 
@@ -176,7 +177,12 @@ Flow Machine::ByKey(const Node* node, const FrameRef& frame, const Json& in, Jso
       break;
   }
   const Keyed* best = nullptr;
-  for (const Keyed& candidate : keyed) {
+  for (Keyed& candidate : keyed) {
+    if (!StepsOf(*this, candidate.key, candidate.steps)) return Failed();
+    if (best != nullptr &&
+        !SpendOrder(*this, candidate.key, candidate.steps, best->key, best->steps)) {
+      return Failed();
+    }
     const int order = best == nullptr ? 0 : CompareKeys(candidate, *best);
     // Of equal ones, the least is the first and the greatest the last.
     const bool better = node->special == Special::kMinBy ? order < 0 : order >= 0;

@@ -336,6 +336,21 @@ TEST(ExpressionLimitsTest, ValuesOfOtherSizesAreToldApartAtOnce) {
               StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
+// One object of many keys among 100,000 small ones: which is less takes sorting the keys of both.
+TEST(ExpressionLimitsTest, OneLargeElementIsPaidForEachTimeItIsCompared) {
+  Json::ObjectBuilder many;
+  for (int i = 0; i < 40'000; ++i) many.Add(absl::StrCat("key", i), Json::Int(i));
+  std::vector<Json> elements(100'000, Json::EmptyObject().With("a", Json::Int(1)));
+  elements[0] = std::move(many).Build();
+  const Json input = Json::Array(std::move(elements));
+  for (const absl::string_view text :
+       {"max", "max_by(.)", "sort", "unique", "sort_by(., 1)", "group_by(.)"}) {
+    EXPECT_THAT(Evaluate(text, input), StatusIs(absl::StatusCode::kResourceExhausted)) << text;
+  }
+  EXPECT_THAT(Evaluate(".[1:] | [max, min, sort[0], bsearch({a: 1}) >= 0]", input),
+              IsOkAndHolds(Json::Parse(R"([{"a": 1}, {"a": 1}, {"a": 1}, true])").value()));
+}
+
 // Elements that are alike for long before they differ.
 TEST(ExpressionLimitsTest, ManyLargeElementsAreToldApart) {
   const std::string lists =
