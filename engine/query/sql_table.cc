@@ -57,9 +57,11 @@ struct Table : sqlite3_vtab {
 
 // The right side of a condition.
 struct Side {
-  enum class Kind { kValue, kNever, kUnusable };
+  // kAbout: a number that lies between `value` and `high`, whichever way it is compared.
+  enum class Kind { kValue, kAbout, kNever, kUnusable };
   Kind kind = Kind::kUnusable;
   Json value;
+  Json high = Json();
 };
 
 int Fail(sqlite3_vtab* table, SqlSession& session, const absl::Status& status) {
@@ -74,8 +76,17 @@ std::string GlobPrefix(absl::string_view pattern) {
   return std::string(pattern.substr(0, pattern.find_first_of("*?[")));
 }
 
-// A value of SQL as one of the column, if comparing it in the model's order is what SQLite would
-// do.
+// The model orders numbers by their exact decimals, and SQLite sees those that are neither int64
+// nor double as the nearest double: what it takes for this one lies between its neighbours.
+Side AboutDouble(double number) {
+  const double low = std::nextafter(number, -HUGE_VAL);
+  const double high = std::nextafter(number, HUGE_VAL);
+  if (!std::isfinite(low) || !std::isfinite(high)) return {};
+  return {Side::Kind::kAbout, Json::Double(low), Json::Double(high)};
+}
+
+// A value of SQL as one of the column, if comparing it in the model's order lets through all that
+// SQLite would.
 Side ToSide(ColumnType type, Operator op, sqlite3_value* value) {
   const Side unusable;
   if (op == Operator::kIsNull || op == Operator::kIsNotNull) return {Side::Kind::kValue, Json()};
@@ -98,13 +109,12 @@ Side ToSide(ColumnType type, Operator op, sqlite3_value* value) {
     }
     case ColumnType::kInteger:
     case ColumnType::kNumber:
-      if (kind == SQLITE_INTEGER) {
+      // No integer past int64 comes near one in it. A long decimal does.
+      if (kind == SQLITE_INTEGER && type == ColumnType::kInteger) {
         return {Side::Kind::kValue, Json::Int(sqlite3_value_int64(value))};
       }
-      if (kind == SQLITE_FLOAT && std::isfinite(sqlite3_value_double(value))) {
-        return {Side::Kind::kValue, Json::Double(sqlite3_value_double(value))};
-      }
-      return unusable;
+      if (kind != SQLITE_INTEGER && kind != SQLITE_FLOAT) return unusable;
+      return AboutDouble(sqlite3_value_double(value));
     case ColumnType::kBoolean: {
       if (kind != SQLITE_INTEGER) return unusable;
       const int64_t number = sqlite3_value_int64(value);
@@ -184,6 +194,23 @@ Condition ToCondition(const ModelSchema& schema, const Pushed& pushed, Json valu
   return condition;
 }
 
+// Adds what a side comes to. Precondition: it is kValue or kAbout.
+void AddConditions(const ModelSchema& schema, const Pushed& pushed, Side side,
+                   std::vector<Condition>& conditions) {
+  if (side.kind == Side::Kind::kValue) {
+    conditions.push_back(ToCondition(schema, pushed, std::move(side.value)));
+    return;
+  }
+  if (pushed.op != Operator::kLess && pushed.op != Operator::kLessOrEqual) {
+    conditions.push_back(
+        ToCondition(schema, {pushed.column, Operator::kGreaterOrEqual}, std::move(side.value)));
+  }
+  if (pushed.op != Operator::kGreater && pushed.op != Operator::kGreaterOrEqual) {
+    conditions.push_back(
+        ToCondition(schema, {pushed.column, Operator::kLessOrEqual}, std::move(side.high)));
+  }
+}
+
 // ---- Choosing ----
 
 // What SQLite asks of a table, in our words.
@@ -213,9 +240,9 @@ Asked ReadQuestion(const ModelSchema& schema, sqlite3_index_info* info) {
     sqlite3_value* known = nullptr;
     if (sqlite3_vtab_rhs_value(info, i, &known) == SQLITE_OK && known != nullptr) {
       Side side = ToSide(type, *op, known);
-      if (side.kind == Side::Kind::kValue) {
-        asked.certain.push_back(ToCondition(schema, pushed, side.value));
-        asked.likely.push_back(asked.certain.back());
+      if (side.kind == Side::Kind::kValue || side.kind == Side::Kind::kAbout) {
+        AddConditions(schema, pushed, side, asked.certain);
+        AddConditions(schema, pushed, std::move(side), asked.likely);
         continue;
       }
       if (side.kind == Side::Kind::kUnusable) continue;
@@ -366,8 +393,10 @@ absl::Status Cursor::Start(const Choice& choice, int argc, sqlite3_value** argv)
       return absl::OkStatus();
     }
     if (side.kind == Side::Kind::kUnusable) continue;
-    if (pushed.op == Operator::kEqual) constants_.emplace_back(pushed.column, side.value);
-    conditions.push_back(ToCondition(schema, pushed, std::move(side.value)));
+    if (pushed.op == Operator::kEqual && side.kind == Side::Kind::kValue) {
+      constants_.emplace_back(pushed.column, side.value);
+    }
+    AddConditions(schema, pushed, std::move(side), conditions);
   }
   const PlanOptions options = session_.plan_options();
   if (choice.reads_nothing && choice.pushed.empty() && !options.key_order_only) {
