@@ -197,18 +197,14 @@ Condition ToCondition(const ModelSchema& schema, const Pushed& pushed, Json valu
 // Adds what a side comes to. Precondition: it is kValue or kAbout.
 void AddConditions(const ModelSchema& schema, const Pushed& pushed, Side side,
                    std::vector<Condition>& conditions) {
-  if (side.kind == Side::Kind::kValue) {
-    conditions.push_back(ToCondition(schema, pushed, std::move(side.value)));
-    return;
-  }
-  if (pushed.op != Operator::kLess && pushed.op != Operator::kLessOrEqual) {
-    conditions.push_back(
-        ToCondition(schema, {pushed.column, Operator::kGreaterOrEqual}, std::move(side.value)));
-  }
-  if (pushed.op != Operator::kGreater && pushed.op != Operator::kGreaterOrEqual) {
-    conditions.push_back(
-        ToCondition(schema, {pushed.column, Operator::kLessOrEqual}, std::move(side.high)));
-  }
+  const auto add = [&](Operator op, Json value) {
+    conditions.push_back(ToCondition(schema, {pushed.column, op}, std::move(value)));
+  };
+  if (side.kind == Side::Kind::kValue) return add(pushed.op, std::move(side.value));
+  const bool is_less = pushed.op == Operator::kLess || pushed.op == Operator::kLessOrEqual;
+  const bool is_more = pushed.op == Operator::kGreater || pushed.op == Operator::kGreaterOrEqual;
+  if (!is_less) add(Operator::kGreaterOrEqual, std::move(side.value));
+  if (!is_more) add(Operator::kLessOrEqual, std::move(side.high));
 }
 
 // ---- Choosing ----
@@ -464,21 +460,11 @@ void Cursor::SetResult(sqlite3_context* context, size_t column) const {
   }
   if (value == nullptr || value->is_null()) return sqlite3_result_null(context);
   if (facts.type == ColumnType::kJson) return SetText(context, value->ToText());
-  switch (value->kind()) {
-    case Json::Kind::kNull:
-      return sqlite3_result_null(context);
-    case Json::Kind::kFalse:
-    case Json::Kind::kTrue:
-      return sqlite3_result_int(context, value->AsBool() ? 1 : 0);
-    case Json::Kind::kNumber:
-      if (value->IsInt()) return sqlite3_result_int64(context, value->AsInt());
-      return sqlite3_result_double(context, value->AsDouble());
-    case Json::Kind::kString:
-      return SetText(context, value->AsString());
-    case Json::Kind::kArray:
-    case Json::Kind::kObject:
-      return SetText(context, value->ToText());
-  }
+  if (value->IsInt()) return sqlite3_result_int64(context, value->AsInt());
+  if (value->is_number()) return sqlite3_result_double(context, value->AsDouble());
+  if (value->is_bool()) return sqlite3_result_int(context, value->AsBool() ? 1 : 0);
+  if (value->is_string()) return SetText(context, value->AsString());
+  SetText(context, value->ToText());
 }
 
 // ---- SQLite's side ----

@@ -191,7 +191,10 @@ class CheckpointWatch {
     v1::ProveConsistencyResponse response;
     const grpc::Status status =
         v1::AuditService::NewStub(call_.channel())->ProveConsistency(&context, request, &response);
-    if (MayComeLater(status)) return absl::UnavailableError(status.error_message());
+    if (MayComeLater(status)) {
+      return absl::UnavailableError(
+          absl::StrCat(CodeName(status.error_code()), ": ", status.error_message()));
+    }
     if (!status.ok()) {
       return absl::DataLossError(absl::StrCat(
           "the server does not prove that it continues the one before: ", status.error_message()));
