@@ -122,7 +122,9 @@ Json RandomDefinition::Body(int depth, bool inside_undo) {
 Json RandomDefinition::Task(int depth, bool inside_undo) {
   if (!inside_undo && Chance(6)) {
     Json target = Chance(50) ? Json::EmptyObject() : One("scope", Str("whole"));
-    return One("call", Str("compensate:1.0.0@default")).With("with", std::move(target));
+    Json undo = One("call", Str("compensate:1.0.0@default")).With("with", std::move(target));
+    if (!Chance(30)) return undo;
+    return std::move(undo).With("timeout", One("after", Seconds(15)));
   }
   Json task = Body(depth, inside_undo);
   if (Chance(10))
