@@ -97,6 +97,9 @@ class StoreCheckTest : public ::testing::Test {
       ASSERT_OK(driver.Wait({"test", absl::StrCat("s", i)}));
     }
     worker->Leave();
+    // Rows come a moment after what they tell of, and the store is to have them.
+    ASSERT_OK((*engine)->models().Open(
+        "kinds", {.wait_until = After((*engine)->Now(), 60 * kSecond)}));
     for (uint32_t id = 0; id < 2; ++id) {
       ASSERT_OK((*engine)->auditor().GetCheckpoint(PartitionId(id), [] { return false; }));
     }
