@@ -96,6 +96,10 @@ void Ignore(const KeptCheckpoint&) {}
 
 }  // namespace
 
+std::string JournalPath(absl::string_view data_dir) {
+  return absl::StrCat(data_dir, "/audit_checkpoints");
+}
+
 // ---- Opening ----
 
 absl::StatusOr<std::unique_ptr<CheckpointJournal>> CheckpointJournal::Open(
@@ -201,6 +205,12 @@ absl::Status CheckpointJournal::Load(std::vector<std::string>* notices) {
   end_ = content.end;
   bytes_ = content.bytes;
   TakeEntries(kPresent, std::move(content.entries));
+  if (options_.is_read_only) {
+    if (!content.is_torn) return absl::OkStatus();
+    notices->push_back(absl::StrCat(options_.path, ", byte ", bytes_,
+                                    ": the last checkpoint was torn while it was written"));
+    return absl::OkStatus();
+  }
   file_ = ::open(options_.path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kMode);
   if (file_ < 0) return FileError("open", options_.path);
   if (content.is_torn) {
@@ -401,7 +411,8 @@ absl::Status CheckpointJournal::Scan(absl::FunctionRef<void(const KeptCheckpoint
     SKALD_RETURN_IF_ERROR(content.damage);
     end = content.end;
     bytes = content.bytes;
-    if (content.is_torn) {
+    // Who may not cut it off was told of it.
+    if (content.is_torn && !options_.is_read_only) {
       return absl::DataLossError(absl::StrCat(PathOf(part), ", byte ", bytes,
                                               ": what stands after checkpoint ", end.number,
                                               " is not a whole one"));

@@ -70,12 +70,18 @@ struct CheckpointJournalOptions {
   std::string store_name;
   // Past this the file is put aside: at most twice as much is kept.
   size_t file_bytes_max = 32 << 20;
+  // Nothing is made or cut off; Append must not be called.
+  bool is_read_only = false;
 };
+
+// `<data>/audit_checkpoints`.
+std::string JournalPath(absl::string_view data_dir);
 
 class CheckpointJournal {
  public:
-  // Reads what there is. Damage is no error here: see damage(). UNAVAILABLE when the files cannot
-  // be read. `notices` gets what an operator should know, a sentence each.
+  // Reads what there is, and cuts off an end that a crash tore. Damage is no error here: see
+  // damage(). UNAVAILABLE when the files cannot be read. `notices` gets what an operator should
+  // know, a sentence each.
   static absl::StatusOr<std::unique_ptr<CheckpointJournal>> Open(CheckpointJournalOptions options,
                                                                  std::vector<std::string>* notices);
   ~CheckpointJournal();

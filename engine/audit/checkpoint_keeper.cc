@@ -30,15 +30,8 @@ void Tell(absl::string_view what) {
 
 }  // namespace
 
-absl::Status CheckpointKeeper::WriteAnchor(const JournalEnd& end) {
-  // A number that is no position is written the same way.
-  return parts_.views.ApplyRows(
-      {{AnchorKey(),
-        absl::StrCat(storage::EncodePosition(Position(end.number)), end.digest.view())}});
-}
-
-absl::StatusOr<JournalEnd> CheckpointKeeper::ReadAnchor() const {
-  SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> row, parts_.views.Get(AnchorKey()));
+absl::StatusOr<JournalEnd> ReadJournalAnchor(const storage::Views& views) {
+  SKALD_ASSIGN_OR_RETURN(const std::optional<std::string> row, views.Get(AnchorKey()));
   if (!row || row->size() != kNumberBytes + kSha256Bytes) return JournalEnd();
   const absl::string_view bytes = *row;
   SKALD_ASSIGN_OR_RETURN(const Position number,
@@ -47,8 +40,15 @@ absl::StatusOr<JournalEnd> CheckpointKeeper::ReadAnchor() const {
                     .digest = Hash::FromBytes(bytes.substr(kNumberBytes))};
 }
 
+absl::Status CheckpointKeeper::WriteAnchor(const JournalEnd& end) {
+  // A number that is no position is written the same way.
+  return parts_.views.ApplyRows(
+      {{AnchorKey(),
+        absl::StrCat(storage::EncodePosition(Position(end.number)), end.digest.view())}});
+}
+
 absl::Status CheckpointKeeper::CheckKept() {
-  SKALD_ASSIGN_OR_RETURN(const JournalEnd anchor, ReadAnchor());
+  SKALD_ASSIGN_OR_RETURN(const JournalEnd anchor, ReadJournalAnchor(parts_.views));
   if (parts_.journal.existed()) {
     parts_.journal.CheckEnd(anchor);
   } else if (anchor.number > 0) {

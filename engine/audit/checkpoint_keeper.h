@@ -32,6 +32,9 @@ struct CheckpointKeeperParts {
   const Clock& clock;
 };
 
+// What views say of the journal's end; nothing was kept when they say nothing.
+absl::StatusOr<JournalEnd> ReadJournalAnchor(const storage::Views& views);
+
 class CheckpointKeeper {
  public:
   // Nothing happens by itself with an interval of 0.
@@ -54,7 +57,6 @@ class CheckpointKeeper {
  private:
   void Run();
   absl::Status WriteAnchor(const JournalEnd& end);
-  absl::StatusOr<JournalEnd> ReadAnchor() const;
 
   const CheckpointKeeperParts parts_;
   const Micros interval_;

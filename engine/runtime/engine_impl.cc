@@ -167,7 +167,7 @@ absl::Status EngineImpl::OpenJournal() {
   if (options_.data_dir.empty()) {
     options.file_bytes_max = 1 << 20;  // of memory
   } else {
-    options.path = options_.data_dir + "/audit_checkpoints";
+    options.path = audit::JournalPath(options_.data_dir);
   }
   std::vector<std::string> notices;
   SKALD_ASSIGN_OR_RETURN(journal_, audit::CheckpointJournal::Open(std::move(options), &notices));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/container/btree_map.h"
@@ -11,17 +10,18 @@
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
 #include "engine/audit/checkpoint.h"
-#include "engine/audit/commit_leaf.h"
+#include "engine/audit/checkpoint_journal.h"
+#include "engine/audit/checkpoint_keeper.h"
 #include "engine/audit/key_file.h"
-#include "engine/audit/merkle.h"
-#include "engine/audit/tile_tree.h"
 #include "engine/projection/declared_model.h"
 #include "engine/projection/models/built_in.h"
 #include "engine/projection/table_check.h"
 #include "engine/runtime/program_cache.h"
 #include "engine/runtime/verify.h"
+#include "engine/runtime/verify_audit.h"
 #include "skald/log/v1/event.pb.h"
 #include "storage/commit_record.h"
+#include "storage/memory/memory_views.h"
 
 namespace skald::runtime {
 namespace {
@@ -34,30 +34,12 @@ constexpr size_t kFindingsPerPartition = 20;
 constexpr absl::string_view kRestore = "restore the data directory from a backup or a replica";
 constexpr absl::string_view kFoldAnew =
     "nothing is lost: delete views/, and the next start folds them from the log";
-
-// The root of a growing tree, from the complete subtrees that make it up.
-class RunningRoot {
- public:
-  void Append(const audit::Hash& leaf) {
-    peaks_.push_back(leaf);
-    for (uint64_t rest = size_++; rest % 2 == 1; rest /= 2) {
-      const audit::Hash right = peaks_.back();
-      peaks_.pop_back();
-      peaks_.back() = audit::HashChildren(peaks_.back(), right);
-    }
-  }
-  uint64_t size() const { return size_; }
-  audit::Hash root() const {
-    if (peaks_.empty()) return audit::EmptyRoot();
-    audit::Hash root = peaks_.back();
-    for (size_t i = peaks_.size() - 1; i-- > 0;) root = audit::HashChildren(peaks_[i], root);
-    return root;
-  }
-
- private:
-  std::vector<audit::Hash> peaks_;  // the largest first
-  uint64_t size_ = 0;
-};
+constexpr absl::string_view kMendTree =
+    "show with a checkpoint that an auditor keeps that the log is right (skald audit verify "
+    "--since); if "
+    "it is, delete views/, and the tree is made anew; if not, restore the data directory";
+constexpr absl::string_view kMendJournal =
+    "restore the file from a backup, or put audit_checkpoints* away: the next start begins anew";
 
 class StoreCheck {
  public:
@@ -73,9 +55,10 @@ class StoreCheck {
     report_.store_id = std::string(store_.log->store_id());
     report_.created = store_.created;
     report_.partitions = store_.log->partition_count();
+    CheckKey();
+    CheckJournal();
     for (uint32_t id = 0; id < report_.partitions; ++id) CheckPartition(PartitionId(id));
     if (store_.views != nullptr) CheckModels();
-    CheckKey();
     return std::move(report_);
   }
 
@@ -85,9 +68,7 @@ class StoreCheck {
     std::string where;
     bool readable = true;                          // every commit of it
     absl::flat_hash_map<uint64_t, uint64_t> next;  // revision, by hash of the stream's name
-    RunningRoot tree;
-    std::optional<audit::TreeHead> audited;  // what views hold
-    std::optional<audit::Hash> root_then;    // of the log, at that size
+    std::unique_ptr<AuditCheck> audit;
     size_t findings = 0;
   };
 
@@ -108,12 +89,12 @@ class StoreCheck {
     PartitionState state;
     state.id = id;
     state.where = absl::StrCat("partition ", id.value());
-    if (store_.views != nullptr) LoadAuditTree(state);
+    const std::unique_ptr<storage::ViewSnapshot> rows =
+        store_.views != nullptr ? store_.views->Snapshot() : no_views_.Snapshot();
+    state.audit = std::make_unique<AuditCheck>(id, *rows, kept_);
     ReadLog(state);
-    if (store_.views != nullptr) {
-      CheckAuditTree(state);
-      CheckViews(state);
-    }
+    CheckAudit(state);
+    if (store_.views != nullptr) CheckViews(state);
   }
 
   // ---- The log ----
@@ -165,10 +146,11 @@ class StoreCheck {
     }
     next->second = commit.header.first_revision() + commit.header.count();
     if (commit.header.saga_id().empty()) TakeDeclarations(commit, bodies);
-    state.tree.Append(audit::CommitLeaf(commit));
-    if (state.audited && state.tree.size() == state.audited->size) {
-      state.root_then = state.tree.root();
-    }
+    if (state.audit == nullptr) return;
+    const absl::Status audited = state.audit->Add(commit);
+    if (audited.ok()) return;
+    state.audit.reset();
+    Damage(state, state.where + ", audit tree", audited.message(), kFoldAnew);
   }
 
   void TakeDeclarations(const storage::CommitView& commit, const log::v1::EventBodies& bodies) {
@@ -199,34 +181,17 @@ class StoreCheck {
 
   // ---- What is derived ----
 
-  void LoadAuditTree(PartitionState& state) {
-    audit::TileTree tree(*store_.views, state.id);
-    absl::Status status = tree.Load();
-    absl::StatusOr<audit::Hash> root = audit::EmptyRoot();
-    if (status.ok() && tree.size() > 0) {
-      root = audit::RootAt(tree.size(), [&](uint32_t level, uint64_t index) {
-        return tree.Subtree(level, index);
-      });
-      status = root.status();
+  // Of a log that cannot be read whole no tree can be made.
+  void CheckAudit(PartitionState& state) {
+    if (!state.readable || state.audit == nullptr) return;
+    std::vector<std::string> tree, kept;
+    absl::Status status = state.audit->FinishTree(tree);
+    if (status.ok()) status = state.audit->CompareKept(kept);
+    if (!status.ok()) Damage(state, state.where + ", audit tree", status.message(), kFoldAnew);
+    for (const std::string& each : tree) {
+      Damage(state, state.where, each, state.audit->is_log_short() ? kRestore : kMendTree);
     }
-    if (!status.ok()) {
-      return Damage(state, state.where + ", audit tree", status.message(), kFoldAnew);
-    }
-    if (tree.size() > 0) state.audited = audit::TreeHead{.size = tree.size(), .root = *root};
-  }
-
-  void CheckAuditTree(PartitionState& state) {
-    if (!state.audited || !state.readable) return;
-    const std::string where = state.where + ", audit tree";
-    if (state.audited->size > state.tree.size()) {
-      return Damage(state, where,
-                    absl::StrCat("covers ", state.audited->size, " commits, and the log has ",
-                                 state.tree.size(), ": the log lost its end"),
-                    kRestore);
-    }
-    if (state.root_then != state.audited->root) {
-      Damage(state, where, "is not of the commits that the log has", kRestore);
-    }
+    for (const std::string& each : kept) Damage(state, state.where, each, kRestore);
   }
 
   void CheckViews(PartitionState& state) {
@@ -284,15 +249,54 @@ class StoreCheck {
       return Add(Severity::kDamage, path, keys.status().message(),
                  "set its mode to 600, or restore it");
     }
+    for (const audit::SigningKey& key : *keys) keys_.push_back(key.verifier());
     const std::string name = audit::StoreName(store_.log->store_id());
-    if (keys->empty() || keys->front().verifier().name() != name) {
+    if (keys_.empty() || keys_.front().name() != name) {
       Add(Severity::kDamage, path, "it is the key of another store", "restore it");
+    }
+  }
+
+  // The checkpoints that were kept: their files here, what they say with each partition's log.
+  void CheckJournal() {
+    const std::string path = audit::JournalPath(options_.path);
+    std::vector<std::string> notices;
+    const auto journal =
+        audit::CheckpointJournal::Open({.path = path,
+                                        .store_name = audit::StoreName(store_.log->store_id()),
+                                        .is_read_only = true},
+                                       &notices);
+    if (!journal.ok())
+      return Add(Severity::kDamage, path, journal.status().message(), kMendJournal);
+    for (const std::string& notice : notices) {
+      Add(Severity::kNotice, path, notice, "none is needed: the next start cuts it off");
+    }
+    absl::StatusOr<audit::JournalEnd> anchor = audit::JournalEnd();
+    if (store_.views != nullptr) anchor = audit::ReadJournalAnchor(*store_.views);
+    if (!anchor.ok()) {
+      return Add(Severity::kDamage, "views", anchor.status().message(), kFoldAnew);
+    }
+    if (!(*journal)->existed()) {
+      if (anchor->number == 0) return;
+      return Add(Severity::kDamage, path,
+                 absl::StrCat("the ", anchor->number,
+                              " checkpoints that were kept are gone with their file"),
+                 "restore it from a backup; without it the next start begins a new one");
+    }
+    (*journal)->CheckEnd(*anchor);
+    std::vector<std::string> differences;
+    kept_ = ReadKept(**journal, keys_, differences);
+    differences.resize(std::min(differences.size(), kFindingsPerPartition));
+    for (const std::string& each : differences) {
+      Add(Severity::kDamage, path, each, kMendJournal);
     }
   }
 
   const StoreCheckOptions& options_;
   storage::ExaminedStore store_;
   ProgramCache programs_;
+  std::vector<audit::VerifierKey> keys_;
+  KeptCheckpoints kept_;
+  const storage::MemoryViews no_views_;
   absl::btree_map<std::string, std::string> declared_;  // texts of read models, by name
   StoreReport report_;
 };

@@ -1,10 +1,11 @@
-// Whether a store that is not running is whole: every file, every commit of the log, every row of the
-// views against the log, the audit trees and their key. Changes nothing.
+// Whether a store that is not running is whole: every file, every commit of the log, every row of
+// the views against the log, the audit trees and their key. Changes nothing.
 //
 //   SKALD_ASSIGN_OR_RETURN(StoreReport report, CheckStore({.path = "/var/lib/skald"}));
 //   if (!report.is_whole()) for (const storage::StoreFinding& each : report.findings) ...
 //
-// Thread rule: a function, from any thread. Reads the whole log twice; memory: some bytes a saga.
+// Thread rule: a function, from any thread. Reads the whole log twice; memory: the rows of one
+// partition, as the log makes them anew.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 #include "engine/runtime/verify_audit.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -13,7 +14,6 @@
 namespace skald::runtime {
 namespace {
 
-constexpr size_t kDifferencesMax = 100;
 // Leaves between two writes of the tree that is made anew.
 constexpr uint64_t kWriteLeaves = 16'384;
 // Rows of the table that follow from the log: the end, hashes, positions (docs/formats.md).
@@ -36,15 +36,8 @@ std::string RowName(absl::string_view key, absl::string_view prefix, char kind) 
                       tile->value());
 }
 
-void Differ(std::vector<std::string> sentences, VerifyReport& report) {
-  for (std::string& sentence : sentences) {
-    if (report.differences.size() >= kDifferencesMax) return;
-    report.differences.push_back(std::move(sentence));
-  }
-}
-
 // Whether a key that is known here is said to have signed the note and did not.
-bool IsForged(const std::string& text, const std::vector<audit::VerifierKey>& keys) {
+bool IsForged(const std::string& text, absl::Span<const audit::VerifierKey> keys) {
   const absl::StatusOr<audit::Note> note = audit::ParseNote(text);
   if (!note.ok()) return true;
   return std::any_of(note->signatures.begin(), note->signatures.end(),
@@ -58,20 +51,18 @@ bool IsForged(const std::string& text, const std::vector<audit::VerifierKey>& ke
 
 }  // namespace
 
-KeptCheckpoints ReadKept(const audit::CheckpointJournal& journal, const audit::Auditor& auditor,
-                         VerifyReport& report) {
-  // Without keys signatures stay unchecked; whoever asks for a checkpoint is told what is wrong.
-  const std::vector<audit::VerifierKey> keys =
-      auditor.GetKeys().value_or(std::vector<audit::VerifierKey>());
+KeptCheckpoints ReadKept(const audit::CheckpointJournal& journal,
+                         absl::Span<const audit::VerifierKey> keys,
+                         std::vector<std::string>& differences) {
   KeptCheckpoints kept;
   const absl::Status read = journal.Scan([&](const audit::KeptCheckpoint& each) {
-    ++report.checkpoints;
     kept[each.partition].push_back({each.number, each.checkpoint.tree});
     if (IsForged(each.note, keys)) {
-      Differ({absl::StrCat("kept checkpoint ", each.number, ": its signature is wrong")}, report);
+      differences.push_back(
+          absl::StrCat("kept checkpoint ", each.number, ": its signature is wrong"));
     }
   });
-  if (!read.ok()) Differ({absl::StrCat("kept checkpoints: ", read.message())}, report);
+  if (!read.ok()) differences.push_back(absl::StrCat("kept checkpoints: ", read.message()));
   return kept;
 }
 
@@ -91,12 +82,16 @@ absl::Status AuditCheck::Begin() {
 }
 
 absl::Status AuditCheck::Add(absl::string_view record) {
+  SKALD_RETURN_IF_ERROR(storage::DecodeCommit(record, &commit_));
+  return Add(commit_);
+}
+
+absl::Status AuditCheck::Add(const storage::CommitView& commit) {
   if (!has_begun_) SKALD_RETURN_IF_ERROR(Begin());
   if (!is_compared_ && tree_.size() == live_size_) SKALD_RETURN_IF_ERROR(CompareRows());
-  SKALD_RETURN_IF_ERROR(storage::DecodeCommit(record, &commit_));
-  const Position first(commit_.header.first_position());
-  tree_.Append(audit::CommitLeaf(commit_), first,
-               Position(first.value() + commit_.header.count() - 1));
+  const Position first(commit.header.first_position());
+  tree_.Append(audit::CommitLeaf(commit), first,
+               Position(first.value() + commit.header.count() - 1));
   return tree_.unwritten() < kWriteLeaves ? absl::OkStatus() : tree_.Write();
 }
 
@@ -118,8 +113,7 @@ absl::Status AuditCheck::CompareRows() {
     SKALD_RETURN_IF_ERROR(read(*snapshot, prefix, made));
     SKALD_RETURN_IF_ERROR(read(live_, prefix, live));
     const auto differ = [&](const std::string& key, absl::string_view how) {
-      differences_.push_back(absl::StrCat("partition ", partition_.value(), ": audit tree, ",
-                                          RowName(key, prefix, kind), " ", how));
+      differences_.push_back(absl::StrCat("audit tree, ", RowName(key, prefix, kind), " ", how));
     };
     for (const auto& [key, value] : made) {
       const auto found = live.find(key);
@@ -133,7 +127,19 @@ absl::Status AuditCheck::CompareRows() {
   return absl::OkStatus();
 }
 
-absl::Status AuditCheck::CompareKept(VerifyReport& report) {
+absl::Status AuditCheck::FinishTree(std::vector<std::string>& differences) {
+  if (!has_begun_) SKALD_RETURN_IF_ERROR(Begin());
+  if (!is_compared_ && tree_.size() == live_size_) SKALD_RETURN_IF_ERROR(CompareRows());
+  if (!is_compared_) {
+    differences_.push_back(absl::StrCat("audit tree covers ", live_size_,
+                                        " commits, but the log has ", tree_.size(),
+                                        ": the log lost its end"));
+  }
+  std::move(differences_.begin(), differences_.end(), std::back_inserter(differences));
+  return absl::OkStatus();
+}
+
+absl::Status AuditCheck::CompareKept(std::vector<std::string>& differences) {
   const auto found = kept_.find(partition_);
   if (found == kept_.end()) return absl::OkStatus();
   SKALD_RETURN_IF_ERROR(tree_.Write());
@@ -141,30 +147,18 @@ absl::Status AuditCheck::CompareKept(VerifyReport& report) {
     return tree_.Subtree(level, index);
   };
   for (const KeptHead& kept : found->second) {
-    const std::string name = absl::StrCat("partition ", partition_.value(), ": kept checkpoint ",
-                                          kept.number, " of ", kept.tree.size, " commits");
+    const std::string name =
+        absl::StrCat("kept checkpoint ", kept.number, " of ", kept.tree.size, " commits");
     if (kept.tree.size > tree_.size()) {
-      Differ({absl::StrCat(name, ": the log has only ", tree_.size())}, report);
+      differences.push_back(absl::StrCat(name, ": the log has only ", tree_.size()));
       continue;
     }
     SKALD_ASSIGN_OR_RETURN(const audit::Hash root, audit::RootAt(kept.tree.size, reader));
     if (root != kept.tree.root) {
-      Differ({absl::StrCat(name, ": its root is not that of the log's commits")}, report);
+      differences.push_back(absl::StrCat(name, ": its root is not that of the log's commits"));
     }
   }
   return absl::OkStatus();
-}
-
-absl::Status AuditCheck::Finish(VerifyReport& report) {
-  if (!has_begun_) SKALD_RETURN_IF_ERROR(Begin());
-  if (!is_compared_ && tree_.size() == live_size_) SKALD_RETURN_IF_ERROR(CompareRows());
-  if (!is_compared_) {
-    differences_.push_back(absl::StrCat("partition ", partition_.value(), ": audit tree covers ",
-                                        live_size_, " commits, but the log has ", tree_.size()));
-  }
-  report.leaves += tree_.size();
-  Differ(std::move(differences_), report);
-  return CompareKept(report);
 }
 
 }  // namespace skald::runtime

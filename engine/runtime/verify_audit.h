@@ -7,12 +7,12 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/ids.h"
-#include "engine/audit/auditor.h"
 #include "engine/audit/checkpoint_journal.h"
 #include "engine/audit/merkle.h"
+#include "engine/audit/note.h"
 #include "engine/audit/tile_tree.h"
-#include "engine/runtime/engine.h"
 #include "storage/commit_record.h"
 #include "storage/memory/memory_views.h"
 #include "storage/views.h"
@@ -26,10 +26,11 @@ struct KeptHead {
 };
 using KeptCheckpoints = std::map<PartitionId, std::vector<KeptHead>>;
 
-// Reads the journal anew and checks the signatures of keys that there are. What is wrong with it is
-// a difference.
-KeptCheckpoints ReadKept(const audit::CheckpointJournal& journal, const audit::Auditor& auditor,
-                         VerifyReport& report);
+// Reads the journal anew and checks the signatures of those `keys` that there are. Appends what is
+// wrong with it to `differences`, a sentence each.
+KeptCheckpoints ReadKept(const audit::CheckpointJournal& journal,
+                         absl::Span<const audit::VerifierKey> keys,
+                         std::vector<std::string>& differences);
 
 // One partition's tree, made anew from its commits. Owned by one thread.
 class AuditCheck {
@@ -38,15 +39,20 @@ class AuditCheck {
   AuditCheck(PartitionId partition, const storage::ViewSnapshot& rows, const KeptCheckpoints& kept)
       : partition_(partition), live_(rows), kept_(kept), tree_(views_, partition) {}
 
-  // The next commit of the log.
+  // The next commit of the log, as a record and decoded.
   absl::Status Add(absl::string_view record);
-  // After the last: compares with the live tree's rows and with what was kept.
-  absl::Status Finish(VerifyReport& report);
+  absl::Status Add(const storage::CommitView& commit);
+  // After the last commit: appends what is different in the live tree's rows, a sentence each.
+  absl::Status FinishTree(std::vector<std::string>& differences);
+  uint64_t leaves() const { return tree_.size(); }
+  // The live tree has more leaves than the log has commits. After FinishTree.
+  bool is_log_short() const { return live_size_ > tree_.size(); }
+  // Appends a sentence for each kept checkpoint that is not of this log. After FinishTree.
+  absl::Status CompareKept(std::vector<std::string>& differences);
 
  private:
   absl::Status Begin();
   absl::Status CompareRows();
-  absl::Status CompareKept(VerifyReport& report);
 
   const PartitionId partition_;
   const storage::ViewSnapshot& live_;

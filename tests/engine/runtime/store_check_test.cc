@@ -3,19 +3,22 @@
 // audit tree, a key); on copies, one bit is flipped at many places of every kind of file, or the file
 // is cut or gone. Each copy is examined, then opened: whatever is not told about must be answered as
 // before the damage.
+#include "engine/runtime/store_check.h"
+
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/projection/table_keys.h"
 #include "engine/runtime/engine_impl.h"
-#include "engine/runtime/store_check.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/data_directory.h"
@@ -50,6 +53,7 @@ runtime::EngineOptions Options(const std::string& path) {
   options.threads = 1;
   options.free_bytes_soft = options.free_bytes_hard = 0;
   options.broker.claim_window = 0;
+  options.checkpoint_interval = 10 * kMillisecond;
   return options;
 }
 
@@ -100,10 +104,22 @@ class StoreCheckTest : public ::testing::Test {
     // Rows come a moment after what they tell of, and the store is to have them.
     ASSERT_OK((*engine)->models().Open(
         "kinds", {.wait_until = After((*engine)->Now(), 60 * kSecond)}));
-    for (uint32_t id = 0; id < 2; ++id) {
-      ASSERT_OK((*engine)->auditor().GetCheckpoint(PartitionId(id), [] { return false; }));
-    }
+    AwaitCheckpoints(**engine);
     ASSERT_OK((*engine)->Shutdown());
+  }
+
+  // Until one of all that is in the log was kept of each partition.
+  static void AwaitCheckpoints(runtime::Engine& engine) {
+    for (uint32_t id = 0; id < 2; ++id) {
+      const auto live = engine.auditor().GetCheckpoint(PartitionId(id), [] { return false; });
+      ASSERT_OK(live.status());
+      while (true) {
+        const auto kept = engine.checkpoints().Newest(PartitionId(id));
+        ASSERT_OK(kept.status());
+        if (*kept && (*kept)->checkpoint.tree.size >= live->checkpoint.tree.size) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
   }
 
   std::string Copy() {
@@ -206,7 +222,7 @@ TEST_F(StoreCheckTest, AFlippedBitIsToldOrMeansNothing) {
     const std::string base = fs::path(name).filename().string();
     const bool data = absl::EndsWith(base, ".sst") || absl::EndsWith(base, ".log") ||
                       absl::StartsWith(base, "MANIFEST") || base == "CURRENT" ||
-                      base == "audit.key";
+                      base == "audit.key" || base == "audit_checkpoints";
     if (!data || content.empty()) continue;
     constexpr uint64_t kPlaces = 8;
     for (uint64_t place = 0; place < kPlaces; ++place) {
@@ -284,6 +300,79 @@ TEST_F(StoreCheckTest, WhatIsWrongIsNamed) {
                 fs::remove(only(copy + "/log", ".log"));
               }),
               Contains(Field(&StoreFinding::what, HasSubstr("the log lost its end"))));
+  EXPECT_THAT(
+      findings_with([&](const std::string& copy) {
+        const std::string file = copy + "/audit_checkpoints";
+        Flip(file, fs::file_size(file) / 2);
+      }),
+      ElementsAre(AllOf(Field(&StoreFinding::where, HasSubstr("audit_checkpoints")),
+                        Field(&StoreFinding::what, HasSubstr(", byte ")),
+                        Field(&StoreFinding::mend, HasSubstr("put audit_checkpoints* away")))));
+  EXPECT_THAT(
+      findings_with([&](const std::string& copy) { fs::remove(copy + "/audit_checkpoints"); }),
+      ElementsAre(Field(&StoreFinding::what, HasSubstr("are gone with their file"))));
+}
+
+// Goal: a log that is not the one that checkpoints were signed of is found out, also without views.
+// Method: the checkpoints of one store beside a log of the same name that has other commits.
+TEST_F(StoreCheckTest, KeptCheckpointsAreComparedWithTheLog) {
+  const std::string copy = Copy();
+  Fill(kSagas);
+  fs::copy_file(store_ + "/audit_checkpoints", copy + "/audit_checkpoints",
+                fs::copy_options::overwrite_existing);
+  fs::remove_all(copy + "/views");
+  auto report = CheckStore({.path = copy, .progress = {}});
+  ASSERT_OK(report);
+  EXPECT_THAT(report->findings,
+              Contains(AllOf(Field(&StoreFinding::severity, StoreFinding::Severity::kDamage),
+                             Field(&StoreFinding::what, HasSubstr("kept checkpoint ")),
+                             Field(&StoreFinding::what, HasSubstr(": the log has only ")))));
+  // Half a checkpoint at the end is what a crash leaves.
+  const std::string torn = Copy();
+  const std::string file = torn + "/audit_checkpoints";
+  const auto before = Contents(torn)[file];
+  std::ofstream(file, std::ios::app) << before.substr(0, 100);
+  report = CheckStore({.path = torn, .progress = {}});
+  ASSERT_OK(report);
+  EXPECT_TRUE(report->is_whole());
+  EXPECT_THAT(report->findings, ElementsAre(Field(&StoreFinding::what, HasSubstr("was torn"))));
+}
+
+TEST_F(StoreCheckTest, RowsOfAuditTreesAreExamined) {
+  const auto findings_with = [&](const std::string& row, std::optional<std::string> value) {
+    const std::string copy = Copy();
+    {
+      auto store = storage::DataDirectory::Open({.path = copy, .create_if_missing = false});
+      EXPECT_OK(store);
+      EXPECT_OK(store->views->ApplyRows({{row, std::move(value)}}));
+      EXPECT_OK(store->views->Flush());
+    }
+    const auto report = CheckStore({.path = copy, .progress = {}});
+    EXPECT_OK(report);
+    return report->findings;
+  };
+  std::map<std::string, std::string> rows;
+  {
+    auto store = storage::DataDirectory::Open({.path = Copy(), .create_if_missing = false});
+    ASSERT_OK(store);
+    const std::string prefix =
+        storage::KeyBuilder(storage::Table::kAuditTree, PartitionId(1)).Build();
+    ASSERT_OK(store->views->Scan(prefix, storage::PrefixEnd(prefix),
+                                 [&](absl::string_view key, absl::string_view value) {
+                                   rows.emplace(std::string(key), std::string(value));
+                                   return true;
+                                 }));
+  }
+  ASSERT_GE(rows.size(), 3u);  // its end, hashes, positions
+  for (const auto& [row, value] : rows) {
+    std::string changed = value;
+    changed[changed.size() / 2] = static_cast<char>(changed[changed.size() / 2] ^ 1);
+    EXPECT_THAT(findings_with(row, changed),
+                ElementsAre(AllOf(Field(&StoreFinding::where, HasSubstr("partition 1")),
+                                  Field(&StoreFinding::what, HasSubstr("audit tree")))));
+  }
+  EXPECT_THAT(findings_with(rows.rbegin()->first, std::nullopt),
+              ElementsAre(Field(&StoreFinding::what, HasSubstr("is missing"))));
 }
 
 // Goal: rows of read models are examined too. Method: rows are changed, taken and planted where RocksDB
