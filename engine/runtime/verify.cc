@@ -22,6 +22,10 @@ using storage::Table;
 
 constexpr uint64_t kSealEvents = 10'000;
 constexpr size_t kDifferencesMax = 100;
+// Rows that are compared at a time; all rows of one saga's stream index are.
+constexpr size_t kRowsAtOnce = 1'000;
+// At the end of a key of the stream index.
+constexpr size_t kRevisionBytes = 8;
 
 // Every table that is folded from the log.
 constexpr Table kTables[] = {Table::kSaga,      Table::kStreamIndex, Table::kTimer,
@@ -82,7 +86,6 @@ bool IsExpired(Table table, absl::string_view key, absl::string_view value, Time
 // Appends a window's row of the stream index to the row of its saga.
 absl::Status MergeIndex(absl::string_view key, absl::string_view value, std::string& saga_key,
                         partition::History& commits, std::vector<ComparableRow>& out) {
-  constexpr size_t kRevisionBytes = 8;
   const absl::string_view saga = key.substr(0, key.size() - kRevisionBytes);
   if (saga != absl::string_view(saga_key)) {
     if (!commits.empty()) out.push_back({saga_key, partition::EncodeStreamIndex(commits)});
@@ -118,6 +121,47 @@ void Compare(const std::vector<ComparableRow>& replayed, const std::vector<Compa
   for (; mine != live.end(); ++mine) differ(*mine, "exists, but does not follow from the log");
 }
 
+// Rows of a table with begin <= key < end.
+struct RowRange {
+  Table table;
+  std::string begin, end;
+};
+
+absl::Status AddComparable(const storage::ViewSnapshot& rows, const RowRange& range, Timestamp now,
+                           std::vector<ComparableRow>& out) {
+  absl::Status malformed;
+  std::string saga_key;
+  partition::History commits;
+  SKALD_RETURN_IF_ERROR(
+      rows.Scan(range.begin, range.end, [&](absl::string_view key, absl::string_view value) {
+        if (range.table == Table::kStreamIndex) {
+          malformed = MergeIndex(key, value, saga_key, commits, out);
+        } else if (!IsExpired(range.table, key, value, now)) {
+          out.push_back({std::string(key), std::string(value)});
+        }
+        return malformed.ok();
+      }));
+  SKALD_RETURN_IF_ERROR(malformed);
+  if (!commits.empty()) out.push_back({saga_key, partition::EncodeStreamIndex(commits)});
+  return absl::OkStatus();
+}
+
+// Cuts the range where kRowsAtOnce of its rows end.
+absl::Status Cut(const storage::ViewSnapshot& rows, RowRange& range) {
+  size_t count = 0;
+  std::string end = range.end;
+  SKALD_RETURN_IF_ERROR(
+      rows.Scan(range.begin, range.end, [&](absl::string_view key, absl::string_view) {
+        if (count++ < kRowsAtOnce) return true;
+        if (range.table == Table::kStreamIndex) key.remove_suffix(kRevisionBytes);
+        if (key <= absl::string_view(range.begin)) return true;
+        end = std::string(key);
+        return false;
+      }));
+  range.end = std::move(end);
+  return absl::OkStatus();
+}
+
 absl::Status CountSagas(const std::vector<ComparableRow>& rows, VerifyReport& report) {
   for (const ComparableRow& row : rows) {
     if (storage::KeyParser(row.key).table() != Table::kSaga) continue;
@@ -135,28 +179,40 @@ absl::Status CountSagas(const std::vector<ComparableRow>& rows, VerifyReport& re
   return absl::OkStatus();
 }
 
+// Compares a piece of each table at a time, so that rows are not all copied at once.
+absl::Status CompareTables(const CapturedRows& captured, const storage::ViewSnapshot& replayed_rows,
+                           Timestamp now, const std::function<bool(const VerifyReport&)>& progress,
+                           VerifyReport& report) {
+  std::vector<ComparableRow> replayed, live;
+  for (const Table table : kTables) {
+    std::string begin = partition::TablePrefix(table, captured.partition);
+    const std::string table_end = storage::PrefixEnd(begin);
+    while (begin != table_end) {
+      RowRange range{table, begin, table_end};
+      SKALD_RETURN_IF_ERROR(Cut(replayed_rows, range));
+      replayed.clear();
+      live.clear();
+      SKALD_RETURN_IF_ERROR(AddComparable(replayed_rows, range, now, replayed));
+      SKALD_RETURN_IF_ERROR(AddComparable(*captured.rows, range, now, live));
+      SKALD_RETURN_IF_ERROR(CountSagas(replayed, report));
+      Compare(replayed, live, report);
+      if (progress && !progress(report))
+        return absl::CancelledError("nobody waits for it any more");
+      begin = range.end;
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<ComparableRow>> ComparableRows(const storage::ViewSnapshot& rows,
                                                           PartitionId partition, Timestamp now) {
   std::vector<ComparableRow> out;
-  absl::Status malformed;
   for (const Table table : kTables) {
     const std::string prefix = partition::TablePrefix(table, partition);
-    std::string saga_key;
-    partition::History commits;
     SKALD_RETURN_IF_ERROR(
-        rows.Scan(prefix, storage::PrefixEnd(prefix),
-                  [&](absl::string_view key, absl::string_view value) {
-                    if (table == Table::kStreamIndex) {
-                      malformed = MergeIndex(key, value, saga_key, commits, out);
-                    } else if (!IsExpired(table, key, value, now)) {
-                      out.push_back({std::string(key), std::string(value)});
-                    }
-                    return malformed.ok();
-                  }));
-    SKALD_RETURN_IF_ERROR(malformed);
-    if (!commits.empty()) out.push_back({saga_key, partition::EncodeStreamIndex(commits)});
+        AddComparable(rows, {table, prefix, storage::PrefixEnd(prefix)}, now, out));
   }
   return out;
 }
@@ -185,13 +241,8 @@ absl::Status VerifyPartition(const CapturedRows& captured, const storage::EventL
     return LogCorruptError(captured.partition, fold.last_position().Next(), "the log ends early");
   }
   SKALD_RETURN_IF_ERROR(seal());
-  SKALD_ASSIGN_OR_RETURN(
-      const std::vector<ComparableRow> replayed,
-      ComparableRows(*views.Snapshot(), captured.partition, fold.last_time()));
-  SKALD_ASSIGN_OR_RETURN(const std::vector<ComparableRow> live,
-                         ComparableRows(*captured.rows, captured.partition, fold.last_time()));
-  SKALD_RETURN_IF_ERROR(CountSagas(replayed, report));
-  Compare(replayed, live, report);
+  SKALD_RETURN_IF_ERROR(
+      CompareTables(captured, *views.Snapshot(), fold.last_time(), progress, report));
   if (audit == nullptr) return absl::OkStatus();
   std::vector<std::string> audited;
   SKALD_RETURN_IF_ERROR(audit->FinishTree(audited));

@@ -2,6 +2,7 @@
 // planted, changed and deleted under a partition that stands still.
 #include "engine/runtime/verify.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "engine/runtime/engine_impl.h"
 #include "gmock/gmock.h"
@@ -79,6 +80,31 @@ TEST_F(VerifyTest, FindsWhatWasChangedPlantedAndDeleted) {
                              {Timestamp(7), saga::FrameId(1), saga::FireTimer::Kind::kDue}),
          "");
   EXPECT_THAT(Verify().differences, ElementsAre(HasSubstr("timer")));
+}
+
+// Goal: rows are compared piece by piece, and none is missed or told of twice. Method: more than some
+// pieces, and changes all over them.
+TEST_F(VerifyTest, FindsEachChangeAmongManyRows) {
+  constexpr int kSagas = 2'500;
+  EngineDriver call(*engine_);
+  for (int i = 3; i <= kSagas; ++i) ASSERT_OK(call.Start(absl::StrCat("s", i), "order"));
+  const VerifyReport report = Verify();
+  EXPECT_THAT(report.differences, IsEmpty());
+  EXPECT_EQ(report.sagas, uint64_t{kSagas});
+  const std::string row = **views_.Get(SagaRow("s1"));
+  for (int i = 1; i <= kSagas; i += 499) {
+    const std::string id = absl::StrCat("s", i);
+    const std::string before = **views_.Get(SagaRow(id));
+    Change(SagaRow(id), std::nullopt);
+    EXPECT_THAT(Verify().differences,
+                ElementsAre(HasSubstr(absl::StrCat("'test/", id, "' is missing"))));
+    Change(SagaRow(id), before);
+  }
+  for (const char* id : {"a", "s1000x", "zz"}) {
+    Change(SagaRow(id), row);
+    EXPECT_THAT(Verify().differences, ElementsAre(HasSubstr("exists, but does not follow")));
+    Change(SagaRow(id), std::nullopt);
+  }
 }
 
 TEST_F(VerifyTest, FindsChangedRowsOfAuditTrees) {
