@@ -255,6 +255,8 @@ class Auditor:
                         seen.append(kept.checkpoint.note)
                     else:
                         self._book.wrong(f"checkpoint {kept.number} comes after {len(seen)}")
+            if not self._server.is_ending():
+                self._book.wrong("watching checkpoints ended while the server ran")
         except self._api.rpc_error as error:
             if not self._server.is_ending():
                 self._book.wrong(f"watching checkpoints broke while the server ran: "

@@ -13,7 +13,8 @@ tests/fault/power_loss_test.cc and tests/storage have the faults of disks.
 
 The seed gives the moments and the mix of requests; threads and disks add chance of their own. A
 failure keeps the data directory and exits with 1. With --pretend-lost something acknowledged is made
-up, and the exit code is 0 when that, and nothing else, is missed.
+up, and the exit code is 0 when that, and nothing else, is missed; with --pretend-lost server it dies in
+another way than it was to.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import collections
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,6 +67,8 @@ class CrashingServer:
                              "LD_PRELOAD": os.path.join(bin_folder, "crash_point.so")}
         self.dying = threading.Event()  # set just before it is killed
         self._armed = threading.Event()  # it kills itself
+        self._closing = False
+        self.aborts_armed = False
 
     @property
     def address(self):
@@ -73,6 +77,7 @@ class CrashingServer:
     def _prepare(self, point):
         self.dying.clear()
         self._armed.clear()
+        self._closing = False
         if os.path.exists(self._point_file):
             os.unlink(self._point_file)  # the earlier one is still mapped
         with open(self._point_file, "wb") as file:
@@ -86,6 +91,8 @@ class CrashingServer:
         with open(self._point_file, "r+b", buffering=0) as file:
             os.pwrite(file.fileno(), point.encode(), 1)
             os.pwrite(file.fileno(), b"+", 0)
+        if self.aborts_armed:
+            self._server.process.send_signal(signal.SIGABRT)
 
     def spawn(self, point=None):
         self._prepare(point)
@@ -107,14 +114,17 @@ class CrashingServer:
         return self.dying.is_set() or (self._armed.is_set() and self.ends_within(REACHED_WITHIN))
 
     def kill(self):
-        if not self._server.running() and not self._armed.is_set():
-            raise Broken(f"skaldd ended by itself (exit {self._server.process.returncode})")
+        code = self._server.process.poll()
+        at_place = code == -9 and self._armed.is_set()
+        if code is not None and not at_place and not (code == 0 and self._closing):
+            raise Broken(f"skaldd ended by itself (exit {code})")
         self.dying.set()
         self.end()
 
     def close(self):
         """Begins to stop it."""
         self.dying.set()
+        self._closing = True
         self._server.process.terminate()
 
     def stop(self):
@@ -146,6 +156,7 @@ class Run:
         self._kills, self._slowest = 0, 0.0
 
     def __call__(self, pretend_lost):
+        self._server.aborts_armed = pretend_lost == "server"
         try:
             self._begin()
             self._api.definitions.DeployDefinition(
@@ -269,8 +280,9 @@ def main():
     parser.add_argument("--stubs", required=True, help="folder of the generated Python messages")
     parser.add_argument("--cycles", type=int, default=30)
     parser.add_argument("--seed", type=int, default=None, help="else one is drawn")
-    parser.add_argument("--pretend-lost", choices=["start", "completion", "cancel", "row", "key"],
-                        help="make something acknowledged up, which has to be missed")
+    parser.add_argument("--pretend-lost", choices=["start", "completion", "cancel", "row", "key", "server"],
+                        help="make something acknowledged up, which has to be missed; or end the server otherwise "
+                             "than by its crash points")
     arguments = parser.parse_args()
     if arguments.seed is None:
         arguments.seed = random.SystemRandom().randrange(2**32)
@@ -282,7 +294,8 @@ def main():
             Run(arguments, folder, log_file)(arguments.pretend_lost)
     except Exception as error:  # of any kind: the way to the store helps more than a trace
         kind = "" if isinstance(error, (Broken, NotServing)) else f"{type(error).__name__}: "
-        missed = arguments.pretend_lost is not None and "made-up" in str(error)
+        sign = f"(exit {-signal.SIGABRT})" if arguments.pretend_lost == "server" else "made-up"
+        missed = arguments.pretend_lost is not None and sign in str(error)
         print(f"{'missed' if missed else 'FAILED'}: {kind}{str(error)[:2000]}", flush=True)
         if missed:
             shutil.rmtree(folder)
