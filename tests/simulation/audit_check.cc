@@ -13,15 +13,19 @@ void AuditCheck::Check(PartitionId partition) {
     tree.Append(audit::CommitLeaf(*view));
   }
   if (tree.size() == 0) return;
-  const auto signed_checkpoint =
-      site_.server->auditor().GetCheckpoint(partition, [] { return false; });
+  const auto signed_checkpoint = site_.server->GetCheckpoint(partition);
   if (!signed_checkpoint.ok()) {
     if (site_.disk.is_damaged() && absl::IsDataLoss(signed_checkpoint.status())) return;
     return site_.trace.Violate("audit", signed_checkpoint.status().message());
   }
   const audit::TreeHead& head = signed_checkpoint->checkpoint.tree;
   site_.Note(absl::StrCat("checkpoint of ", partition.value(), " at ", head.size));
-  if (head.size > tree.size() || head != tree.head(head.size)) {
+  if (head.size != tree.size()) {
+    return site_.trace.Violate("audit",
+                               absl::StrCat("partition ", partition.value(), " at ", head.size,
+                                            " commits, and its log has ", tree.size()));
+  }
+  if (head != tree.head(head.size)) {
     site_.trace.Violate("audit", absl::StrCat("partition ", partition.value(), " at ", head.size,
                                               " commits has another root than its log"));
   }

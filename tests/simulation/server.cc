@@ -209,6 +209,13 @@ void Server::Turn(PartitionId id) {
   if (closing_ && closed_ && IsWrittenOut()) std::exchange(closed_, nullptr)();
 }
 
+absl::StatusOr<audit::SignedCheckpoint> Server::GetCheckpoint(PartitionId partition) {
+  SKALD_ASSIGN_OR_RETURN(audit::SignedCheckpoint made,
+                         auditor_->GetCheckpoint(partition, [] { return false; }));
+  if (options_.mutation != Mutation::kStaleAudit) return made;
+  return stale_.try_emplace(partition, std::move(made)).first->second;
+}
+
 // ---- The writer ----
 
 void Server::Stage(PartitionId id, std::vector<storage::StagedCommit> staged) {

@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -59,7 +60,7 @@ class Server : private partition::Outlet {
   void WaitSaga(SagaKey key, Timestamp deadline, bool until_parked, Done<saga::SagaView> done);
   void FindHistory(SagaKey key, Revision from, Done<partition::History> done);
   task::Broker& broker() { return *broker_; }
-  audit::Auditor& auditor() { return *auditor_; }
+  absl::StatusOr<audit::SignedCheckpoint> GetCheckpoint(PartitionId partition);
   const SimulatedModels& models() const { return *models_; }
   PartitionId PartitionOf(const SagaKey& key) const;
 
@@ -132,6 +133,7 @@ class Server : private partition::Outlet {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   std::unique_ptr<audit::Auditor> auditor_;
+  std::map<PartitionId, audit::SignedCheckpoint> stale_;  // by Mutation::kStaleAudit
   std::unique_ptr<task::Broker> broker_;
   std::vector<Slot> slots_;
   std::unique_ptr<SimulatedModels> models_;

@@ -31,6 +31,7 @@ enum class Mutation {
   kSplitCheckpoint,  // an applied position is written apart from its rows
   kKeepTorn,         // a torn record is not cut off
   kSplitModels,      // a read model's checkpoint is written apart from its rows
+  kStaleAudit,       // checkpoints are of what the log was once
 };
 
 class SimulatedDisk {

@@ -25,6 +25,7 @@ constexpr std::pair<const char*, Mutation> kMutations[] = {
     {"split-checkpoint", Mutation::kSplitCheckpoint},
     {"keep-torn", Mutation::kKeepTorn},
     {"split-models", Mutation::kSplitModels},
+    {"stale-audit", Mutation::kStaleAudit},
 };
 
 struct Flags {
