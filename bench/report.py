@@ -48,8 +48,11 @@ def file_system(folder):
 
 def commit():
     root = str(pathlib.Path(__file__).resolve().parents[1])
-    result = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty", "--abbrev=12"],
-                            capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty", "--abbrev=12"],
+                                capture_output=True, text=True, check=False)
+    except OSError:  # there is no git
+        return "unknown"
     return result.stdout.strip() or "unknown"
 
 

@@ -51,6 +51,7 @@ class Server:
         self.store = folder / "store"
         self.process = None
         self.address = ""
+        self._is_to_run = False
 
     def start(self):
         """Returns when it listens."""
@@ -61,8 +62,10 @@ class Server:
             self.process.wait(timeout=60)
             raise Failure(f"skaldd did not start:\n{self.errors()}")
         self.address = match.group(1)
+        self._is_to_run = True
 
     def stop(self):
+        self._is_to_run = False
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=120)
         self.process.stdout.close()
@@ -71,10 +74,16 @@ class Server:
 
     def kill(self):
         """As a crash would. Does nothing to a server that has ended."""
+        self._is_to_run = False
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process.stdout.close()
+
+    def end_well(self):
+        """Stops it, if it was not stopped or killed before; it must not have ended by itself."""
+        if self._is_to_run:
+            self.stop()
 
     def errors(self):
         return self._errors.read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -128,8 +137,7 @@ def fresh_server(binaries, parent, flags=()):
     try:
         server.start()
         yield server
-        if server.process.poll() is None:
-            server.stop()
+        server.end_well()
     finally:
         server.kill()
         shutil.rmtree(folder, ignore_errors=True)

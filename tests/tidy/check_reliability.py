@@ -9,6 +9,7 @@ simulator after the word "simulator"; in the last column of the record, a change
 import argparse
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -40,6 +41,8 @@ def invariants():
 
 def subjects():
     """Of all changes; None where there is no history or not all of it."""
+    if shutil.which("git") is None:
+        return None
     log = subprocess.run(["git", "-C", str(ROOT), "log", "--format=%s"], capture_output=True, text=True, check=False)
     shallow = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--is-shallow-repository"], capture_output=True,
                              text=True, check=False).stdout.strip()

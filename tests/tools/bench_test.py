@@ -102,6 +102,21 @@ class BenchTest(unittest.TestCase):
         result = self.bench("--only", "saga_load/compensate", binaries=binaries, exit_code=1)
         self.assertIn("2 sagas failed", result.stderr)
 
+    def test_refusals_of_other_kinds_are_told(self):
+        binaries = self.fake("saga_load", "echo '{\"per_s\": 1, \"others\": {\"UNAVAILABLE\": 3}}'")
+        for other in ("grpc_echo", "skaldd"):
+            (binaries / other).symlink_to(os.path.join(BIN, other))
+        self.bench("--only", "overload", binaries=binaries)
+        self.assertTrue([text for text in self.report()["warnings"] if "UNAVAILABLE" in text])
+
+    def test_a_server_that_dies_ends_the_run(self):
+        pid = self.folder / "pid"
+        binaries = self.fake("skaldd", f"trap '' TERM; {os.path.abspath(BIN)}/skaldd \"$@\" & echo $! > {pid}; wait $!")
+        self.fake("saga_load", f"kill -9 $(cat {pid}); echo '{{\"per_s\": 1, \"others\": {{}}}}'")
+        (binaries / "grpc_echo").symlink_to(os.path.join(BIN, "grpc_echo"))
+        result = self.bench("--only", "saga_load/compensate", binaries=binaries, exit_code=1)
+        self.assertIn("skaldd ended with 137", result.stderr)
+
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:

@@ -189,6 +189,11 @@ class ServerTest(Case):
         report = json.loads(result.stdout)
         self.assertEqual((report["sagas"], report["failed"]), (200, 0))
         self.assertLessEqual({"per_s", "p50_ms", "p99_ms"}, set(report))
+        for other in (["--sagas", "10"], ["--unary"]):
+            result = subprocess.run([os.path.join(BIN, "saga_load"), "--server", self.server, "--rate", "100", *other],
+                                    capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("not with --sagas or --unary", result.stderr)
 
     def test_output_that_cannot_be_written_is_no_success(self):
         self.call("deploy", self.files["completes"])

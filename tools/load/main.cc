@@ -78,6 +78,9 @@ int Run(Options& options) {
   options.flow.input_bytes = static_cast<size_t>(options.input_bytes);
   options.flow.streams = static_cast<uint32_t>(options.streams);
   options.flow.starts_only |= !shape->ends;
+  if (options.flow.rate > 0 && (options.sagas > 0 || options.flow.unary)) {
+    return Fail(2, "--rate goes by --duration and over streams: not with --sagas or --unary");
+  }
   if (options.watch && options.flow.starts_only) return Fail(2, "--watch is for sagas that end");
   const std::shared_ptr<grpc::Channel> channel = ConnectTo(options.server);
   const RpcError error = Deploy(channel, *shape);

@@ -41,8 +41,8 @@ std::string Meter::FailureOf(const RpcError& error, const v1::StartSagaResponse&
 void Meter::Count(absl::Time start, const RpcError& error, const v1::StartSagaResponse& response) {
   const absl::Time now = absl::Now();
   const std::string failure = FailureOf(error, response);
-  // What refuses a part of too much is no failure of the run.
-  if (options_.rate > 0 && error.code == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+  // Offered too much, calls fail; the report says by what.
+  if (options_.rate > 0 && !error.ok()) {
     return CountOther(start, CodeName(error.code), 1);
   }
   const bool is_measured = options_.sagas_max > 0 ? now >= begin_ : IsMeasured(now);
