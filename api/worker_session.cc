@@ -28,9 +28,7 @@ constexpr size_t kTailBytes = 1'024;
 // The end of `text`, mended to UTF-8.
 std::string Tail(absl::string_view text) {
   if (text.size() > kTailBytes) text.remove_prefix(text.size() - kTailBytes);
-  std::string tail;
-  for (size_t place = 0; place < text.size();) AppendUtf8(NextCodePoint(text, place), tail);
-  return tail;
+  return ToValidUtf8(text);
 }
 
 // What a worker's output that is not JSON counts as: a `runtime` error (the type that is filled

@@ -99,4 +99,11 @@ void AppendUtf8(char32_t code_point, std::string& out) {
   }
 }
 
+std::string ToValidUtf8(absl::string_view bytes) {
+  if (IsValidUtf8(bytes)) return std::string(bytes);
+  std::string text;
+  for (size_t place = 0; place < bytes.size();) AppendUtf8(NextCodePoint(bytes, place), text);
+  return text;
+}
+
 }  // namespace skald

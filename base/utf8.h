@@ -28,4 +28,7 @@ char32_t NextCodePoint(absl::string_view text, size_t& place);
 // appended as kReplacementCharacter.
 void AppendUtf8(char32_t code_point, std::string& out);
 
+// `bytes` with kReplacementCharacter for each that is ill-formed.
+std::string ToValidUtf8(absl::string_view bytes);
+
 }  // namespace skald

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 namespace skald::tools {
 
@@ -13,8 +14,10 @@ namespace {
 
 constexpr size_t kTailBytes = 1'000;  // of a failed command's output, shown in the error
 
-std::string Tail(const std::string& text) {
-  return text.size() <= kTailBytes ? text : text.substr(text.size() - kTailBytes);
+// The end of `text`, mended to UTF-8: commands print anything, and the cut may split a character.
+std::string Tail(absl::string_view text) {
+  if (text.size() > kTailBytes) text.remove_prefix(text.size() - kTailBytes);
+  return ToValidUtf8(text);
 }
 
 std::string TextOf(const Json& value) {

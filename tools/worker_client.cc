@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace skald::tools {
 
@@ -44,6 +45,11 @@ void WorkerClient::Complete(absl::string_view token, std::string output) {
 }
 
 void WorkerClient::Fail(absl::string_view token, v1::Problem error) {
+  // Other bytes in a text break each stream that they are sent on.
+  for (std::string* text : {error.mutable_type(), error.mutable_title(), error.mutable_detail(),
+                            error.mutable_instance()}) {
+    *text = ToValidUtf8(*text);
+  }
   Answer(token, /*failed=*/true, {}, std::move(error));
 }
 

@@ -62,7 +62,8 @@ class WorkerClient {
   WorkerClient(const WorkerClient&) = delete;
   WorkerClient& operator=(const WorkerClient&) = delete;
 
-  // Answers a task: `output` is JSON, empty for null. Ignored when the task is not open.
+  // Answers a task: `output` is JSON, empty for null. Texts of an error that are no UTF-8 are
+  // mended. Ignored when the task is not open.
   void Complete(absl::string_view token, std::string output);
   void Fail(absl::string_view token, v1::Problem error);
 

@@ -18,14 +18,6 @@ namespace {
 
 constexpr absl::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-// Bytes as text: what is no UTF-8 becomes replacement characters.
-std::string ToValidUtf8(absl::string_view bytes) {
-  if (IsValidUtf8(bytes)) return std::string(bytes);
-  std::string text;
-  for (size_t place = 0; place < bytes.size();) AppendUtf8(NextCodePoint(bytes, place), text);
-  return text;
-}
-
 std::string ToUri(absl::string_view text) {
   std::string out;
   for (const char c : text) {

@@ -48,10 +48,7 @@ std::string PlaceText(absl::string_view text, int offset) {
 
 // Well-formed in any case: SQLite lets statements cut texts anywhere.
 Json ToText(absl::string_view bytes) {
-  if (IsValidUtf8(bytes)) return Json::String(bytes);
-  std::string text;
-  for (size_t at = 0; at < bytes.size();) AppendUtf8(NextCodePoint(bytes, at), text);
-  return Json::String(text);
+  return IsValidUtf8(bytes) ? Json::String(bytes) : Json::String(ToValidUtf8(bytes));
 }
 
 struct Closer {

@@ -50,5 +50,11 @@ TEST(Utf8, WhatIsNoCodePointBecomesAReplacement) {
   EXPECT_EQ(place, 1u);
 }
 
+TEST(Utf8, IllFormedBytesAreReplacedOneByOne) {
+  EXPECT_EQ(ToValidUtf8("caf\u00e9 \u20ac"), "caf\u00e9 \u20ac");
+  EXPECT_EQ(ToValidUtf8("a\xff\xfe z"), "a\uFFFD\uFFFD z");
+  EXPECT_EQ(ToValidUtf8("\x82\xac\u20ac\xe2\x82"), "\uFFFD\uFFFD\u20ac\uFFFD\uFFFD");
+}
+
 }  // namespace
 }  // namespace skald

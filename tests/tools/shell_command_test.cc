@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/utf8.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
@@ -106,6 +107,20 @@ TEST(ShellAnswerTest, AnythingElseIsARuntimeErrorWithTheTail) {
     const ShellAnswer odd =
         ToAnswer(ShellResult{.exit_code = 1, .output = absl::StrCat("{\"status\": ", status, "}")});
     EXPECT_EQ(odd.error.status(), 500);
+  }
+}
+
+TEST(ShellAnswerTest, TheTailIsTextWhateverTheCommandPrints) {
+  const ShellAnswer latin = ToAnswer(ShellResult{.exit_code = 1, .output = "caf\xe9 \xff"});
+  EXPECT_EQ(latin.error.detail(), "caf\uFFFD \uFFFD");
+  std::string output;
+  for (int i = 0; i < 400; ++i) output += "\u20ac";  // of 3 bytes: the tail begins within one
+  for (const ShellResult& result : {ShellResult{.exit_code = 1, .output = output},
+                                    ShellResult{.stopped = true, .output = output},
+                                    ShellResult{.timed_out = true, .output = output}}) {
+    const ShellAnswer answer = ToAnswer(result);
+    EXPECT_TRUE(IsValidUtf8(answer.error.detail()));
+    EXPECT_THAT(answer.error.detail(), HasSubstr("\u20ac\u20ac"));
   }
 }
 

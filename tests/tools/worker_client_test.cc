@@ -18,6 +18,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
 // Says what the test wants and remembers what the worker said. Each frame from the worker is
@@ -189,6 +190,23 @@ TEST_F(WorkerClientTest, SendsFailures) {
   ASSERT_TRUE(service_.Await([&] { return service_.answers_.size() == 1; }));
   EXPECT_TRUE(worker->Stop(absl::Seconds(10)));
   EXPECT_THAT(service_.answers_["a"], ElementsAre("declined"));
+}
+
+TEST_F(WorkerClientTest, AFailureWithBytesThatAreNoTextBreaksNoStream) {
+  StartServer();
+  service_.Queue("a");
+  auto worker = Connect([](WorkerClient& client, const v1::Task& task) {
+    v1::Problem error;
+    error.set_type("\xff");
+    error.set_title("caf\xe9");
+    error.set_detail("\xe2\x82");
+    error.set_instance("\xff");
+    client.Fail(task.token(), std::move(error));
+  });
+  ASSERT_TRUE(service_.Await([&] { return service_.answers_.size() == 1; }));
+  EXPECT_TRUE(worker->Stop(absl::Seconds(10)));
+  EXPECT_THAT(service_.answers_["a"], ElementsAre("caf\uFFFD"));
+  EXPECT_THAT(service_.hellos_, SizeIs(1));
 }
 
 TEST_F(WorkerClientTest, SendsAnAnswerAgainThatWasRefusedForAMoment) {
