@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 
@@ -128,24 +132,72 @@ bool Drain(int fd, std::string& output) {
   }
 }
 
-// Ends a process group that should not go on: politely, then not.
+// Whether the process of this folder of /proc is of the group and has not ended.
+bool LivesInGroup(const std::filesystem::path& folder, pid_t group) {
+  const Descriptor file(open((folder / "stat").c_str(), O_RDONLY | O_CLOEXEC));
+  char text[512];
+  const ssize_t count = file.open() ? read(file.fd(), text, sizeof(text)) : -1;
+  if (count <= 0) return false;
+  // "17 (its name, which may hold anything) S parent group ...".
+  const absl::string_view facts(text, static_cast<size_t>(count));
+  const size_t name_end = facts.rfind(')');
+  if (name_end == absl::string_view::npos) return false;
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(facts.substr(name_end + 1), ' ', absl::SkipEmpty());
+  return words.size() > 2 && words[0] != "Z" && words[0] != "X" && words[2] == absl::StrCat(group);
+}
+
+// Whether any process of the group is at work. May miss one that is forked meanwhile.
+bool HasLiving(pid_t group) {
+  std::error_code error;
+  std::filesystem::directory_iterator entry("/proc", error);
+  while (!error && entry != std::filesystem::directory_iterator()) {
+    const std::filesystem::path& folder = entry->path();
+    if (absl::ascii_isdigit(static_cast<unsigned char>(folder.filename().c_str()[0])) &&
+        LivesInGroup(folder, group)) {
+      return true;
+    }
+    entry.increment(error);
+  }
+  return false;
+}
+
+// Ends a process group that should not go on: politely, then not. The group's leader must not be
+// reaped while this is used, or another group may get its id.
 class Terminator {
  public:
   explicit Terminator(pid_t group) : group_(group) {}
 
   void Ask() {
-    if (asked_ != absl::InfiniteFuture()) return;
-    asked_ = absl::Now();
+    if (asked_) return;
+    deadline_ = absl::Now() + kKillDelay;
+    asked_ = true;
     kill(-group_, SIGTERM);
   }
   void Tick() {
-    if (absl::Now() - asked_ > kKillDelay) kill(-group_, SIGKILL);
+    if (absl::Now() > deadline_) kill(-group_, SIGKILL);
+  }
+  // The leader has ended: whether there is nothing to wait for. When it was asked to end, nothing
+  // of its group is left then.
+  bool EndsRest() {
+    if (!asked_) return true;
+    if (absl::Now() <= deadline_ && HasLiving(group_)) return false;
+    kill(-group_, SIGKILL);  // what was missed too
+    return true;
   }
 
  private:
   const pid_t group_;
-  absl::Time asked_ = absl::InfiniteFuture();
+  bool asked_ = false;
+  absl::Time deadline_ = absl::InfiniteFuture();
 };
+
+// Whether the child has ended; it is not reaped.
+bool HasEnded(pid_t child) {
+  siginfo_t info = {};
+  return waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == child;
+}
 
 }  // namespace
 
@@ -159,13 +211,13 @@ absl::StatusOr<ShellResult> RunShellCommand(const ShellCommand& command,
   output_writer.Close();
   fcntl(input_writer.fd(), F_SETFL, O_NONBLOCK);
   fcntl(output_reader.fd(), F_SETFL, O_NONBLOCK);
-  const Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
 
   ShellResult result;
   Terminator terminator(pid);
   size_t written = 0;
-  bool exited = false;
-  while (!exited) {
+  bool ended = false;
+  while (!ended) {
     if (written == command.input.size()) input_writer.Close();
     pollfd events[] = {{input_writer.fd(), POLLOUT, 0},
                        {output_reader.fd(), POLLIN, 0},
@@ -186,12 +238,14 @@ absl::StatusOr<ShellResult> RunShellCommand(const ShellCommand& command,
     result.too_long = result.too_long || result.output.size() > command.output_bytes_max;
     if (result.stopped || result.timed_out || result.too_long) terminator.Ask();
     terminator.Tick();
-    int status = 0;
-    if (waitpid(pid, &status, WNOHANG) == pid) {
-      exited = true;
-      result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (HasEnded(pid)) {
+      process.Close();  // it would wake each poll
+      ended = terminator.EndsRest();
     }
   }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (output_reader.open()) Drain(output_reader.fd(), result.output);
   result.too_long = result.too_long || result.output.size() > command.output_bytes_max;
   return result;

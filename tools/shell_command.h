@@ -29,10 +29,11 @@ struct ShellResult {
   std::string output;
 };
 
-// Waits for the command's end. When `stop` is set, the deadline passes or the output is too long,
-// the command and all it started get SIGTERM, and 5 s later SIGKILL. Standard error is shared with
-// this process. An error: the command could not be started.
-// Precondition: SIGPIPE is ignored.
+// Waits for the end of the shell; what it leaves in the background goes on. When `stop` is set, the
+// deadline passes or the output is too long, the shell and all it started get SIGTERM, and 5 s
+// later SIGKILL, and this returns when none of them is left; only those that moved to another
+// process group go on. Standard error is shared with this process. An error: the command could not
+// be started. Precondition: SIGPIPE is ignored.
 absl::StatusOr<ShellResult> RunShellCommand(const ShellCommand& command,
                                             const std::atomic<bool>& stop);
 

@@ -2,12 +2,15 @@
 // started. Method: real, short shell commands.
 #include "tools/shell_command.h"
 
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/utf8.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/temp_folder.h"
 #include "tools/shell_worker.h"
 #include "tools/signals.h"
 
@@ -55,6 +58,38 @@ TEST_F(ShellCommandTest, TheDeadlineEndsItAndAllItStarted) {
           {.command = "sleep 60 | cat", .deadline = absl::Now() + absl::Milliseconds(50)}, stop_));
   EXPECT_TRUE(result.timed_out);
   EXPECT_EQ(result.exit_code, 128 + 15);
+}
+
+// The shell itself dies at once, of the SIGTERM that this part of its pipe does not care for.
+TEST_F(ShellCommandTest, NothingOfItOutlivesItsEnd) {
+  const testing::TempFolder folder;
+  const std::string file = folder.Sub("ticks");
+  const absl::Time start = absl::Now();
+  ASSERT_OK_AND_ASSIGN(
+      ShellResult result,
+      RunShellCommand({.command = absl::StrCat("(trap '' TERM; for i in $(seq 200); do echo >> ",
+                                               file, "; sleep 0.05; done) | cat"),
+                       .deadline = start + absl::Milliseconds(500)},
+                      stop_));
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 128 + 15);
+  ASSERT_TRUE(std::filesystem::exists(file));
+  absl::SleepFor(absl::Milliseconds(100));  // for a line that was on its way
+  const uintmax_t size = std::filesystem::file_size(file);
+  absl::SleepFor(absl::Milliseconds(500));
+  EXPECT_EQ(std::filesystem::file_size(file), size);
+}
+
+TEST_F(ShellCommandTest, AllThatItStartedMayEndInOrder) {
+  const absl::Time start = absl::Now();
+  ASSERT_OK_AND_ASSIGN(ShellResult result,
+                       RunShellCommand({.command = "(trap 'sleep 0.5; echo in order; exit' TERM; "
+                                                   "while :; do sleep 0.05; done) & wait",
+                                        .deadline = start + absl::Milliseconds(500)},
+                                       stop_));
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_EQ(result.output, "in order\n");
+  EXPECT_LT(absl::Now() - start, absl::Seconds(4)) << "it need not be killed";
 }
 
 TEST_F(ShellCommandTest, StoppingEndsIt) {
