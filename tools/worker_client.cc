@@ -17,9 +17,13 @@ constexpr absl::Duration kBackoffMax = absl::Seconds(2);
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 // How long the server may take to end a stream that has nothing left to say.
 constexpr absl::Duration kCloseGrace = absl::Seconds(2);
-// Bounds of a frame: well under gRPC's 4 MiB, and small enough to let others pass.
-constexpr int kFrameAnswersMax = 1'000;
+// Bounds of a frame: well under gRPC's 4 MiB, and small enough to let others pass. The last answer
+// may go beyond the bytes.
+constexpr size_t kFrameAnswersMax = 1'000;
+constexpr size_t kFrameHeartbeatsMax = 1'000;
 constexpr size_t kFrameBytesMax = 1 << 20;
+// Of a text of an error: twice what the server keeps of the longest, and so it says what it cut.
+constexpr size_t kErrorTextMax = 64 << 10;
 
 std::chrono::microseconds ToChrono(absl::Duration duration) {
   return std::chrono::microseconds(std::max<int64_t>(1, absl::ToInt64Microseconds(duration)));
@@ -45,10 +49,11 @@ void WorkerClient::Complete(absl::string_view token, std::string output) {
 }
 
 void WorkerClient::Fail(absl::string_view token, v1::Problem error) {
-  // Other bytes in a text break each stream that they are sent on.
+  // Bytes that are no text, or more of it than a message takes, break each stream that they are
+  // sent on.
   for (std::string* text : {error.mutable_type(), error.mutable_title(), error.mutable_detail(),
                             error.mutable_instance()}) {
-    *text = ToValidUtf8(*text);
+    *text = ToValidUtf8(absl::string_view(*text).substr(0, kErrorTextMax));
   }
   Answer(token, /*failed=*/true, {}, std::move(error));
 }
@@ -162,12 +167,11 @@ bool WorkerClient::SayHello(Stream& stream) {
     to_send_.clear();
     heartbeats_.clear();
     extra_credit_ = 0;
+    // Answers follow the welcome, frame by frame; until then nobody else is to get their tasks.
     for (auto& [token, task] : open_) {
-      if (task.answered) {
-        AddAnswer(token, task, frame);
-      } else {
-        hello.add_held_tokens(token);
-      }
+      hello.add_held_tokens(token);
+      task.sent = false;
+      if (task.answered) to_send_.push_back(token);
     }
     const auto open = static_cast<uint32_t>(open_.size());
     if (!stopping_ && open < options_.credit) hello.set_credit(options_.credit - open);
@@ -266,7 +270,7 @@ void WorkerClient::Send() {
     MutexLock lock(mutex_);
     sending_ = false;
     if (stream_ == nullptr || closed_) changed_.NotifyAll();
-    if (!written) return;  // the reader finds the stream broken; the next hello sends all again
+    if (!written) return;  // the reader finds the stream broken; the next one gets all again
   }
 }
 
@@ -279,12 +283,14 @@ bool WorkerClient::Gather(v1::WorkRequest& frame) {
     ++taken;
     auto found = open_.find(token);
     if (found == open_.end() || found->second.sent) continue;
-    bytes += found->second.output.size() + token.size();
+    bytes += found->second.output.size() + found->second.error.ByteSizeLong() + token.size();
     AddAnswer(token, found->second, frame);
   }
   to_send_.erase(to_send_.begin(), to_send_.begin() + static_cast<ptrdiff_t>(taken));
-  for (std::string& token : heartbeats_) frame.add_heartbeats(std::move(token));
-  heartbeats_.clear();
+  for (size_t i = 0; i < kFrameHeartbeatsMax && !heartbeats_.empty(); ++i) {
+    frame.add_heartbeats(std::move(heartbeats_.back()));
+    heartbeats_.pop_back();
+  }
   if (!stopping_) frame.set_credit(std::exchange(extra_credit_, 0));
   frame.set_keep_credit(stopping_);
   return taken > 0 || frame.heartbeats_size() > 0 || frame.credit() > 0;
@@ -315,7 +321,7 @@ void WorkerClient::KeepLeases() {
       if (closed_) return;
       if (stream_ == nullptr) continue;
       const absl::Time now = absl::Now();
-      const bool beat_now = now - beat >= lease_ / 3;
+      const bool beat_now = heartbeats_.empty() && now - beat >= lease_ / 3;
       if (beat_now) beat = now;
       for (auto& [token, task] : open_) {
         if (task.sent) continue;

@@ -3,6 +3,7 @@
 // keeps what it is told.
 #include "tools/worker_client.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
@@ -17,7 +18,6 @@ namespace skald::tools {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
@@ -35,12 +35,14 @@ class ScriptedService : public v1::WorkerService::Service {
       contexts_.insert(context);
       changed_.NotifyAll();
     }
+    Measure(frame);
     v1::WorkResponse welcome;
     *welcome.mutable_welcome()->mutable_lease() = ToProto(lease_);
     AddResults(frame, welcome);
     AddTasks(welcome);
     bool alive = stream->Write(welcome);
     while (alive && stream->Read(&frame)) {
+      Measure(frame);
       v1::WorkResponse response;
       AddResults(frame, response);
       AddTasks(response);
@@ -87,8 +89,15 @@ class ScriptedService : public v1::WorkerService::Service {
   std::multiset<std::string> heartbeats_;
   uint32_t credit_ = 0;
   bool keep_credit_ = false;
+  size_t frame_bytes_max_ = 0;
+  int frame_heartbeats_max_ = 0;
 
  private:
+  void Measure(const v1::WorkRequest& frame) {
+    MutexLock lock(mutex_);
+    frame_bytes_max_ = std::max(frame_bytes_max_, frame.ByteSizeLong());
+    frame_heartbeats_max_ = std::max(frame_heartbeats_max_, frame.heartbeats_size());
+  }
   void AddResults(const v1::WorkRequest& frame, v1::WorkResponse& response) {
     MutexLock lock(mutex_);
     credit_ += frame.credit();
@@ -226,7 +235,7 @@ TEST_F(WorkerClientTest, SendsAnAnswerAgainWhoseResultWasLost) {
   ASSERT_TRUE(service_.Await([&] { return service_.answers_["a"].size() == 2; }));
   EXPECT_TRUE(worker->Stop(absl::Seconds(10)));
   EXPECT_EQ(service_.hellos_.size(), 2u);
-  EXPECT_THAT(service_.hellos_[1].held_tokens(), IsEmpty()) << "it is answered, not held";
+  EXPECT_THAT(service_.hellos_[1].held_tokens(), ElementsAre("a")) << "until its answer has come";
   EXPECT_EQ(service_.hellos_[1].credit(), 7u);
 }
 
@@ -245,12 +254,69 @@ TEST_F(WorkerClientTest, HoldsItsTasksOverARestartOfTheServer) {
   worker->Complete("a", "1");  // while there is no server
   StartServer();
   ASSERT_TRUE(service_.Await([&] { return service_.answers_.contains("a"); }));
-  EXPECT_THAT(service_.hellos_.back().held_tokens(), ElementsAre("b"));
+  EXPECT_THAT(service_.hellos_.back().held_tokens(), UnorderedElementsAre("a", "b"));
   EXPECT_EQ(service_.hellos_.back().credit(), 6u);
   worker->Complete("b", "2");
   ASSERT_TRUE(service_.Await([&] { return service_.answers_.contains("b"); }));
   EXPECT_TRUE(worker->Stop(absl::Seconds(10)));
   EXPECT_THAT(got, UnorderedElementsAre("a", "b"));
+}
+
+class ManyAnswersTest : public WorkerClientTest {
+ protected:
+  static constexpr int kTasks = 20;
+  static constexpr size_t kFrameBytes = 2 << 20;
+
+  // Tasks that are answered while there is no server; true when the next one has all answers.
+  bool AnswerBetweenServers(const std::function<void(WorkerClient&, const std::string&)>& answer) {
+    StartServer();
+    for (int i = 0; i < kTasks; ++i) service_.Queue(absl::StrCat("task-", i));
+    auto worker = Connect([](WorkerClient&, const v1::Task&) {}, kTasks);
+    if (!service_.Await([&] { return worker->open_tasks() == kTasks; })) return false;
+    StopServer();
+    for (int i = 0; i < kTasks; ++i) answer(*worker, absl::StrCat("task-", i));
+    StartServer();
+    return service_.Await([&] { return service_.answers_.size() == kTasks; }) &&
+           worker->Stop(absl::Seconds(10));
+  }
+};
+
+TEST_F(ManyAnswersTest, LargeOutputsFollowAHelloInFramesThatTheServerTakes) {
+  const std::string output = absl::StrCat("\"", std::string(600'000, 'x'), "\"");
+  ASSERT_TRUE(AnswerBetweenServers(
+      [&](WorkerClient& worker, const std::string& token) { worker.Complete(token, output); }));
+  EXPECT_LE(service_.frame_bytes_max_, kFrameBytes);
+  EXPECT_THAT(service_.hellos_.back().held_tokens(), SizeIs(kTasks));
+  for (const auto& [token, outputs] : service_.answers_) EXPECT_THAT(outputs, ElementsAre(output));
+}
+
+TEST_F(ManyAnswersTest, LargeErrorsAreCutAndCountToo) {
+  ASSERT_TRUE(AnswerBetweenServers([](WorkerClient& worker, const std::string& token) {
+    v1::Problem error;
+    error.set_type(std::string(9 << 20, 'x'));
+    error.set_title(error.type());
+    error.set_detail(error.type());
+    worker.Fail(token, std::move(error));
+  }));
+  EXPECT_LE(service_.frame_bytes_max_, kFrameBytes);
+  for (const auto& [token, titles] : service_.answers_) {
+    EXPECT_THAT(titles, ElementsAre(SizeIs(64 << 10)));
+  }
+}
+
+TEST_F(WorkerClientTest, HeartbeatsOfManyTasksGoInSeveralFrames) {
+  constexpr int kTasks = 2'500;
+  StartServer();
+  service_.set_lease(absl::Milliseconds(300));
+  for (int i = 0; i < kTasks; ++i) service_.Queue(absl::StrCat("task-", i));
+  auto worker = Connect([](WorkerClient&, const v1::Task&) {}, kTasks);
+  std::set<std::string> heard;
+  ASSERT_TRUE(service_.Await([&] {
+    heard.insert(service_.heartbeats_.begin(), service_.heartbeats_.end());
+    return heard.size() == kTasks;
+  }));
+  EXPECT_FALSE(worker->Stop(absl::ZeroDuration()));
+  EXPECT_LE(service_.frame_heartbeats_max_, 1'000);
 }
 
 TEST_F(WorkerClientTest, ATaskHandedOutTwiceIsWorkedOnOnce) {
