@@ -4,12 +4,14 @@
 Method: the real programs on loopback, with fresh stores. Usage: cli_test.py BIN_FOLDER
 """
 
+import glob
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -28,6 +30,29 @@ DEFINITIONS = {
               "  - second:\n      call: broken\n",
     "invalid": "do:\n  - x:\n      cal: work\n",
 }
+
+
+def living(group):
+    """The processes of a process group that have not ended."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                state, _, its_group = file.read().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue  # it ended meanwhile
+        if int(its_group) == group and state not in "ZX":
+            found.append(path)
+    return found
+
+
+def holds_within(seconds, condition):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 class Case(unittest.TestCase):
@@ -101,6 +126,27 @@ class RunTest(Case):
         self.assertEqual(self.skald("run").returncode, 2)
         self.assertEqual(self.skald("run", self.files["completes"], "--input", "{").returncode, 2)
         self.assertEqual(self.skald("run", "/nowhere.yaml").returncode, 2)
+
+    def test_a_signal_ends_it_with_its_commands(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            note = os.path.join(self.folder.name, f"group-{number}")
+            others = set(glob.glob("/tmp/skald-run-*"))
+            run = subprocess.Popen([os.path.join(BIN, "skald"), "run", self.files["works"], "--input", '{"n": 1}',
+                                    "--function", f"work=echo $$ > {note}.new; mv {note}.new {note}; sleep 60 | cat"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            self.addCleanup(run.stderr.close)
+            self.addCleanup(run.kill)
+            self.assertTrue(holds_within(30, lambda path=note: os.path.exists(path)))
+            with open(note, encoding="utf-8") as file:
+                group = int(file.read())
+            self.assertTrue(living(group))
+            folders = set(glob.glob("/tmp/skald-run-*")) - others  # of other tests too, perhaps
+            self.assertTrue(folders)
+            run.send_signal(number)
+            self.assertEqual(run.wait(timeout=10), 128 + number)
+            self.assertIn("has not ended", run.stderr.readline())
+            self.assertTrue(holds_within(10, lambda group=group: not living(group)), living(group))
+            self.assertTrue(holds_within(10, lambda left=folders: not any(map(os.path.exists, left))), folders)
 
     def test_a_data_directory_is_kept(self):
         store = os.path.join(self.folder.name, "store")

@@ -35,6 +35,7 @@ enum ExitCode : int {
   kExitFaulted = 3,    // the saga faulted, or evaluating an expression failed
   kExitCancelled = 4,  // the saga was cancelled
   kExitSuspended = 5,  // the saga is suspended, by an operator or because work is parked
+  kExitSignal = 128,   // and N: signal N stopped `skald run`
 };
 
 class Invocation;

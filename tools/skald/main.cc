@@ -45,7 +45,7 @@ std::string Overview() {
       kDefaultServer, ".\n\n",
       "Exit codes: 0 done, of a saga: completed; 2 bad usage, input, definition or expression;\n"
       "3 the saga faulted, or evaluating failed; 4 it was cancelled; 5 it is suspended or parked;\n"
-      "1 anything else.\n");
+      "128 + N signal N stopped `skald run`; 1 anything else.\n");
   return text;
 }
 

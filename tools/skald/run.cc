@@ -1,7 +1,9 @@
 // The engine, its server on a private socket, and the worker, all in this process.
+#include <algorithm>
 #include <memory>
 #include <vector>
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,6 +24,8 @@
 namespace skald::tools {
 
 namespace {
+
+constexpr absl::Duration kSignalSpan = absl::Milliseconds(200);  // how late one may be noticed
 
 // A folder that only this user can look into, gone with its owner. Holds the server's socket, so
 // that nobody else on the machine can talk to it.
@@ -97,6 +101,25 @@ int PrintSaga(Invocation& call, const SagaKey& key, const v1::Saga& saga) {
   return ExitCodeOf(saga);
 }
 
+// Waits for the saga's rest and shows it. A signal ends the wait: what called this ends the
+// commands.
+int AwaitAndPrintSaga(Invocation& call, const SagaKey& key, absl::Time deadline) {
+  while (true) {
+    if (const int signal = WaitForStopSignal(absl::ZeroDuration()); signal != 0) {
+      return call.FailWith(absl::StrCat("stopped by ", signal == SIGINT ? "SIGINT" : "SIGTERM",
+                                        "; the saga ", key.saga_id, " has not ended"),
+                           kExitSignal + signal);
+    }
+    v1::Saga saga;
+    const grpc::Status status =
+        AwaitSaga(call, key, std::min(deadline, absl::Now() + kSignalSpan), saga);
+    if (!status.ok()) return call.Fail(status);
+    const bool rests =
+        HasEnded(saga.status()) || saga.suspend_reason() == v1::SUSPEND_REASON_PARKED;
+    if (rests || absl::Now() >= deadline) return PrintSaga(call, key, saga);
+  }
+}
+
 int RunSaga(Invocation& call, const std::string& file, const std::string& input,
             const RunFlags& flags) {
   v1::DeployDefinitionResponse deployed;
@@ -111,13 +134,11 @@ int RunSaga(Invocation& call, const std::string& file, const std::string& input,
   grpc::ClientContext context;
   call.Prepare(context);
   v1::StartSagaResponse response;
-  grpc::Status status =
+  const grpc::Status status =
       v1::SagaService::NewStub(call.channel())->StartSaga(&context, request, &response);
   if (!status.ok()) return call.Fail(status);
   const SagaKey key{response.namespace_(), response.saga_id()};
-  v1::Saga saga;
-  status = AwaitSaga(call, key, absl::Now() + flags.wait_max, saga);
-  return status.ok() ? PrintSaga(call, key, saga) : call.Fail(status);
+  return AwaitAndPrintSaga(call, key, absl::Now() + flags.wait_max);
 }
 
 int RunWithEngine(Invocation& call, const RunFlags& flags, const std::string& input,
@@ -172,7 +193,7 @@ int Run(Invocation& call) {
   absl::StatusOr<ShellFunctions> functions = ParseShellFunctions(flags.functions);
   if (!functions.ok()) return call.BadUsage(functions.status().message());
   if (const int exit = CheckFile(call, call.words()[0], *functions); exit != kExitOk) return exit;
-  IgnoreBrokenPipes();
+  BlockStopSignals();
   return RunWithEngine(call, flags, *input, *functions);
 }
 
@@ -188,7 +209,8 @@ const Verb kRunVerb = {
     "  skald run hello.yaml --input '{\"name\": \"Ada\"}'\n"
     "  skald run order.yaml --input @order.json --function charge='./charge.py' --json\n\n"
     "Exits with 0 completed, 3 faulted, 4 cancelled, 5 suspended or parked, 2 bad usage or\n"
-    "definition (also when a worker function has no --function), 1 anything else.",
+    "definition (also when a worker function has no --function), 128 + N when signal N (SIGINT,\n"
+    "SIGTERM) stopped it and its commands, 1 anything else.",
     Run};
 
 }  // namespace skald::tools
