@@ -6,8 +6,9 @@
 // one frame of the worker's brings; past that the stream is not read.
 //
 // Credit: a task takes one when it is handed out. It comes back with the answer's result (unless
-// that asks for the answer again), or when a heartbeat reports the task lost. Only tasks handed out
-// on this stream count, so a repeated answer gives nothing.
+// that asks for the answer again), or when a heartbeat reports the task lost; of a task that is
+// handed out again before that, the second comes back at once. Only tasks handed out on this stream
+// count, so a repeated answer gives nothing.
 //
 // Keeps itself alive until OnDone; the broker and the engine's callbacks share it and may come
 // later. Thread rule: Push and Cancel from any thread; lock order is none, as no other object is

@@ -190,8 +190,10 @@ void WorkerClient::TakeFrame(v1::WorkResponse& frame) {
       auto [slot, is_new] = open_.try_emplace(task.token());
       if (is_new) {
         fresh.push_back(&task);
-      } else if (slot->second.stream == stream_number_) {
-        ++extra_credit_;  // handed out twice on this stream, but will be answered once
+      } else if (slot->second.stream != stream_number_) {
+        // The hello left out its credit, and it took one. That of a task that is handed out twice
+        // on this stream the server gives back.
+        ++extra_credit_;
       }
       slot->second.stream = stream_number_;
     }
