@@ -192,11 +192,13 @@ class Terminator {
   absl::Time deadline_ = absl::InfiniteFuture();
 };
 
-// Whether the child has ended; it is not reaped.
-bool HasEnded(pid_t child) {
+// Whether the child has ended; it is not reaped. An error: that can never be known.
+absl::StatusOr<bool> HasEnded(pid_t child) {
   siginfo_t info = {};
-  return waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-         info.si_pid == child;
+  if (waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+    return info.si_pid == child;
+  }
+  return absl::UnknownError(absl::StrCat("waitid: ", std::strerror(errno)));
 }
 
 }  // namespace
@@ -238,7 +240,8 @@ absl::StatusOr<ShellResult> RunShellCommand(const ShellCommand& command,
     result.too_long = result.too_long || result.output.size() > command.output_bytes_max;
     if (result.stopped || result.timed_out || result.too_long) terminator.Ask();
     terminator.Tick();
-    if (HasEnded(pid)) {
+    SKALD_ASSIGN_OR_RETURN(const bool shell_ended, HasEnded(pid));
+    if (shell_ended) {
       process.Close();  // it would wake each poll
       ended = terminator.EndsRest();
     }

@@ -32,8 +32,10 @@ struct ShellResult {
 // Waits for the end of the shell; what it leaves in the background goes on. When `stop` is set, the
 // deadline passes or the output is too long, the shell and all it started get SIGTERM, and 5 s
 // later SIGKILL, and this returns when none of them is left; only those that moved to another
-// process group go on. Standard error is shared with this process. An error: the command could not
-// be started. Precondition: SIGPIPE is ignored.
+// process group go on. Standard error is shared with this process. UNKNOWN: the command ran, but how
+// it ended is not known. Another error: it could not be started.
+//
+// Precondition: SIGPIPE is ignored and SIGCHLD is not (PrepareForCommands).
 absl::StatusOr<ShellResult> RunShellCommand(const ShellCommand& command,
                                             const std::atomic<bool>& stop);
 

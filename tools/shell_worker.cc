@@ -70,7 +70,11 @@ absl::StatusOr<ShellFunctions> ParseShellFunctions(const std::vector<std::string
 }
 
 ShellAnswer ToAnswer(const absl::StatusOr<ShellResult>& result) {
-  if (!result.ok()) return Failure("the command did not start", result.status().ToString());
+  if (!result.ok()) {
+    const bool started = absl::IsUnknown(result.status());
+    return Failure(started ? "how the command ended is not known" : "the command did not start",
+                   result.status().ToString());
+  }
   const std::string output(absl::StripAsciiWhitespace(result->output));
   if (result->stopped) return Failure("the command was stopped", Tail(output));
   if (result->timed_out) return Failure("the command took too long", Tail(output));

@@ -24,10 +24,13 @@ sigset_t StopSignals() {
 void BlockStopSignals() {
   const sigset_t set = StopSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  IgnoreBrokenPipes();
+  PrepareForCommands();
 }
 
-void IgnoreBrokenPipes() { signal(SIGPIPE, SIG_IGN); }
+void PrepareForCommands() {
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGCHLD, SIG_DFL);
+}
 
 int WaitForStopSignal(absl::Duration timeout) {
   const sigset_t set = StopSignals();

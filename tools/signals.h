@@ -6,10 +6,11 @@
 
 namespace skald::tools {
 
-// Blocks SIGTERM and SIGINT, and ignores broken pipes.
+// Blocks SIGTERM and SIGINT, and prepares for commands.
 void BlockStopSignals();
-// Writing to a command that does not read its input is an error of that write, not a death.
-void IgnoreBrokenPipes();
+// Writing to a command that does not read its input is an error of that write, not a death; and how
+// a command ends can be known, also when this program was started with SIGCHLD ignored.
+void PrepareForCommands();
 
 // The signal that came, or 0 when `timeout` passed first.
 int WaitForStopSignal(absl::Duration timeout);

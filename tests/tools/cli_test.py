@@ -148,6 +148,12 @@ class RunTest(Case):
             self.assertTrue(holds_within(10, lambda group=group: not living(group)), living(group))
             self.assertTrue(holds_within(10, lambda left=folders: not any(map(os.path.exists, left))), folders)
 
+    def test_started_with_child_signals_ignored(self):
+        result = subprocess.run([os.path.join(BIN, "skald"), "run", self.files["works"], "--input", '{"n": 1}',
+                                 "--function", "work=cat"], capture_output=True, text=True, timeout=60, check=False,
+                                preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        self.assertEqual(result.returncode, 0, result.stderr)
+
     def test_a_data_directory_is_kept(self):
         store = os.path.join(self.folder.name, "store")
         for _ in range(2):

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include <signal.h>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/utf8.h"
@@ -22,7 +24,7 @@ using ::testing::HasSubstr;
 
 class ShellCommandTest : public ::testing::Test {
  protected:
-  ShellCommandTest() { IgnoreBrokenPipes(); }
+  ShellCommandTest() { PrepareForCommands(); }
   std::atomic<bool> stop_ = false;
 };
 
@@ -110,6 +112,15 @@ TEST_F(ShellCommandTest, ADescendantThatKeepsTheOutputOpenHoldsNothingUp) {
                        RunShellCommand({.command = "sleep 20 & echo started"}, stop_));
   EXPECT_EQ(result.output, "started\n");
   EXPECT_LT(absl::Now() - start, absl::Seconds(10));
+}
+
+TEST_F(ShellCommandTest, ACommandWhoseEndCannotBeKnownIsAnError) {
+  signal(SIGCHLD, SIG_IGN);  // the system reaps
+  const absl::StatusOr<ShellResult> result = RunShellCommand({.command = "true"}, stop_);
+  EXPECT_THAT(result, StatusIs(absl::StatusCode::kUnknown));
+  EXPECT_EQ(ToAnswer(result).error.title(), "how the command ended is not known");
+  PrepareForCommands();
+  EXPECT_OK(RunShellCommand({.command = "true"}, stop_));
 }
 
 TEST(ShellAnswerTest, SuccessIsTheOutput) {

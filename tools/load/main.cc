@@ -149,7 +149,7 @@ int Main(const std::vector<std::string>& arguments) {
   }
   if (!words.ok()) return Fail(2, words.status().message());
   if (!words->empty()) return Fail(2, absl::StrCat("unexpected argument '", words->front(), "'"));
-  IgnoreBrokenPipes();
+  PrepareForCommands();
   return Run(options);
 }
 
