@@ -135,9 +135,11 @@ void ShellWorker::Work() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    if (!*job.stop) Do(job);
+    Do(job);
     MutexLock lock(mutex_);
-    at_work_.erase(job.task.token());
+    auto found = at_work_.find(job.task.token());
+    // A task that was lost may have come again meanwhile: then this is its next job's.
+    if (found != at_work_.end() && found->second == job.stop) at_work_.erase(found);
   }
 }
 
@@ -154,7 +156,9 @@ void ShellWorker::Do(const Job& job) {
                          {"SKALD_ATTEMPT", absl::StrCat(task.attempt())},
                          {"SKALD_COMPENSATION", task.compensation() ? "true" : "false"}};
   if (task.has_deadline()) command.deadline = FromProto(task.deadline());
-  ShellAnswer answer = ToAnswer(RunShellCommand(command, *job.stop));
+  // An undo may be waiting for the answer, so one that need not begin has one too.
+  ShellAnswer answer = *job.stop ? Failure("the command was stopped before it began", "")
+                                 : ToAnswer(RunShellCommand(command, *job.stop));
   if (options_.on_answer) options_.on_answer(task, answer);
   if (answer.failed) {
     client_->Fail(task.token(), std::move(answer.error));

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -38,13 +37,13 @@ class ScriptedService : public v1::WorkerService::Service {
     v1::WorkResponse welcome;
     *welcome.mutable_welcome()->mutable_lease() = ToProto(lease_);
     AddResults(frame, welcome);
-    AddTasks(welcome);
+    AddNews(welcome);
     bool alive = stream->Write(welcome);
     while (alive && stream->Read(&frame)) {
       Measure(frame);
       v1::WorkResponse response;
       AddResults(frame, response);
-      AddTasks(response);
+      AddNews(response);
       alive = stream->Write(response);
     }
     MutexLock lock(mutex_);
@@ -54,9 +53,18 @@ class ScriptedService : public v1::WorkerService::Service {
 
   void Queue(const std::string& token, const std::string& function = "charge") {
     MutexLock lock(mutex_);
-    v1::Task& task = tasks_.emplace_back();
+    v1::Task& task = *news_.add_tasks();
     task.set_token(token);
     task.set_function(function);
+  }
+  // Told with the next frame.
+  void Cancel(const std::string& token) {
+    MutexLock lock(mutex_);
+    news_.add_cancelled_tokens(token);
+  }
+  void Lose(const std::string& token) {
+    MutexLock lock(mutex_);
+    news_.add_lost_tokens(token);
   }
   // The next answer to the token is refused for a moment.
   void RefuseOnce(const std::string& token) {
@@ -122,15 +130,15 @@ class ScriptedService : public v1::WorkerService::Service {
     result.set_token(token);
     if (refuse_.erase(token) > 0) result.mutable_error()->set_code(grpc::StatusCode::UNAVAILABLE);
   }
-  void AddTasks(v1::WorkResponse& response) {
+  void AddNews(v1::WorkResponse& response) {
     MutexLock lock(mutex_);
-    for (v1::Task& task : tasks_) *response.add_tasks() = std::move(task);
-    tasks_.clear();
+    response.MergeFrom(news_);
+    news_.Clear();
   }
 
   Mutex mutex_;
   CondVar changed_;
-  std::deque<v1::Task> tasks_;
+  v1::WorkResponse news_;
   std::set<std::string> refuse_;
   std::string break_on_;
   std::set<grpc::ServerContext*> contexts_;
