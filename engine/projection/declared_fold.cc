@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/errors.h"
+#include "base/json_written.h"
 #include "base/status_macros.h"
 #include "engine/saga/event_text.h"
 #include "engine/saga/view.h"
@@ -155,6 +156,8 @@ absl::Status Evaluation::AddKey(Json key, std::vector<Touched>& keys) {
                                ", and a key is a string, number or boolean. To leave such events "
                                "out, give `empty` for them"));
   }
+  // What the row says is what the next round reads.
+  key = AsWritten(std::move(key));
   Touched touched;
   touched.encoded = EncodeRowKey(declaration_.schema, Json::Object({{"key", key}}));
   if (touched.encoded.size() > kKeyBytesMax) {
@@ -203,7 +206,8 @@ absl::Status Evaluation::Reduce(const std::optional<Json>& row, Touched& touched
                   absl::StrCat("the row of key ", touched.key.ToText(), " would be larger than ",
                                kRowValueBytesMax, " bytes"));
   }
-  touched.value = *std::move(after);
+  // As it will be read: rows follow from the log, not from what is still in memory.
+  touched.value = AsWritten(*std::move(after));
   return absl::OkStatus();
 }
 

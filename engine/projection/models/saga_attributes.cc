@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
+#include "base/json_written.h"
 #include "engine/expression/expression.h"
 
 namespace skald::projection {
@@ -32,7 +33,7 @@ Json SagaAttributes::Of(const saga::SagaState& state) {
   for (const definition::Attribute& attribute : program->attributes) {
     absl::StatusOr<Json> value = attribute.value.Evaluate(state.input, environment);
     const bool is_usable = value.ok() && value->ToText().size() <= kAttributeBytesMax;
-    attributes.Add(attribute.name, is_usable ? *std::move(value) : Json());
+    attributes.Add(attribute.name, is_usable ? AsWritten(*std::move(value)) : Json());
   }
   return std::move(attributes).Build();
 }
