@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
+
 namespace skald {
 namespace {
 
@@ -57,6 +59,13 @@ size_t CountCodePoints(absl::string_view text) {
   size_t count = 0;
   for (const char byte : text) count += !IsContinuation(static_cast<unsigned char>(byte));
   return count;
+}
+
+std::string ShortenUtf8(absl::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return std::string(text);
+  size_t end = bytes_max;
+  while (end > 0 && IsContinuation(static_cast<unsigned char>(text[end]))) --end;
+  return absl::StrCat(text.substr(0, end), "... (cut; it had ", text.size(), " bytes)");
 }
 
 char32_t NextCodePoint(absl::string_view text, size_t& place) {

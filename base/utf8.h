@@ -20,6 +20,10 @@ bool IsValidUtf8(absl::string_view text);
 // The number of code points. Precondition: `text` is well-formed.
 size_t CountCodePoints(absl::string_view text);
 
+// The text, or, when it is longer than `bytes_max`, as many whole code points as fit, and words
+// that say so. Precondition: `text` is well-formed.
+std::string ShortenUtf8(absl::string_view text, size_t bytes_max);
+
 // The code point at byte `place`, and moves `place` past it. An ill-formed byte gives
 // kReplacementCharacter and moves on by one. Precondition: place < text.size().
 char32_t NextCodePoint(absl::string_view text, size_t& place);

@@ -6,10 +6,15 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
+#include "base/utf8.h"
 #include "engine/saga/evolve.h"
 
 namespace skald::projection {
 namespace {
+
+// Of what is kept of why an event cannot be folded: an expression may say any amount, for each
+// event.
+constexpr size_t kPoisonErrorBytesMax = 1 << 10;
 
 bool Goes(const Folding& folding) { return !folding.table->checkpoint().stopped.has_value(); }
 
@@ -133,7 +138,7 @@ void FoldPass::Poisoned(Folding& folding, const FoldedEvent& event, const absl::
   const Poison poison{.partition = event.partition,
                       .position = event.position,
                       .time = Timestamp(event.header.time_us()),
-                      .error = std::string(why.message())};
+                      .error = ShortenUtf8(why.message(), kPoisonErrorBytesMax)};
   if (folding.model->on_poison == PoisonPolicy::kPark) {
     folding.table->Park(poison);
   } else {

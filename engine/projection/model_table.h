@@ -47,7 +47,7 @@ struct Poison {
   PartitionId partition;
   Position position;
   Timestamp time;
-  std::string error;
+  std::string error;  // about 1 KiB at most
 };
 
 std::string EncodePoison(const Poison& poison);

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/utf8.h"
 
 namespace skald::saga {
 namespace {
@@ -36,15 +37,6 @@ constexpr std::array<ProblemFacts, 8> kProblems = {{{"configuration", 400},
                                                     {"communication", 500},
                                                     {"runtime", 500}}};
 
-// A text past its bound is cut, and says so.
-Json Shortened(absl::string_view text, size_t bytes_max) {
-  if (text.size() <= bytes_max) return Json::String(text);
-  size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return Json::String(
-      absl::StrCat(text.substr(0, end), "... (cut; it had ", text.size(), " bytes)"));
-}
-
 bool EqualText(const std::optional<std::string>& wanted, const Json& actual) {
   return !wanted || (actual.is_string() && actual.AsString() == *wanted);
 }
@@ -74,7 +66,7 @@ Json BoundedProblem(Json error) {
     if (name == "status" && part.IsInt()) bounded.Add(name, part);
     if (name == "status" || !part.is_string()) continue;
     const size_t bytes_max = name == "detail" ? kProblemDetailMax : kProblemTextMax;
-    bounded.Add(name, Shortened(part.AsString(), bytes_max));
+    bounded.Add(name, Json::String(ShortenUtf8(part.AsString(), bytes_max)));
   }
   return std::move(bounded).Build();
 }

@@ -56,5 +56,18 @@ TEST(Utf8, IllFormedBytesAreReplacedOneByOne) {
   EXPECT_EQ(ToValidUtf8("\x82\xac\u20ac\xe2\x82"), "\uFFFD\uFFFD\u20ac\uFFFD\uFFFD");
 }
 
+TEST(Utf8, LongTextIsCutBetweenCodePoints) {
+  EXPECT_EQ(ShortenUtf8("", 0), "");
+  EXPECT_EQ(ShortenUtf8("abc", 3), "abc");
+  EXPECT_EQ(ShortenUtf8("abcd", 3), "abc... (cut; it had 4 bytes)");
+  const std::string text = "a\u00e9\u20ac\U0001F600";  // ends at 1, 3, 6 and 10
+  const size_t ends[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6};
+  for (size_t bytes_max = 0; bytes_max < text.size(); ++bytes_max) {
+    EXPECT_EQ(ShortenUtf8(text, bytes_max),
+              text.substr(0, ends[bytes_max]) + "... (cut; it had 10 bytes)");
+  }
+  EXPECT_EQ(ShortenUtf8(text, 10), text);
+}
+
 }  // namespace
 }  // namespace skald

@@ -1,16 +1,19 @@
 // Goal: read models of a running engine are fresh, survive restarts, are rebuilt beside what serves, and
 // tell watchers every change. Method: an engine on memory and on disk with workers in the same
 // process; models of the test's own where an event must not fold.
+#include "engine/projection/projector.h"
+
 #include <atomic>
 #include <chrono>
 #include <map>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
+#include "base/utf8.h"
 #include "engine/projection/models/built_in.h"
-#include "engine/projection/projector.h"
 #include "engine/runtime/engine_impl.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -39,12 +42,14 @@ using ::testing::SizeIs;
 
 using Rows = std::map<std::string, std::string>;
 
-// Counts starts; cannot fold the start of a saga called "bad".
+// Counts starts; cannot fold the start of a saga called "bad", or of one called "wordy", with much
+// to say of that.
 class StartsFold final : public ModelFold {
  public:
   absl::Status Fold(const projection::FoldedEvent& event, projection::RowWriter& rows) override {
     if (!event.event.has_saga_started()) return absl::OkStatus();
     if (event.header.saga_id() == "bad") return absl::InvalidArgumentError("no sum of apples and pears");
+    if (event.header.saga_id() == "wordy") return absl::InvalidArgumentError(Words());
     const Json row = Json::Object({{"key", Json::String("starts")}});
     SKALD_ASSIGN_OR_RETURN(const std::optional<Json> old,
                            rows.Get(projection::EncodeRowKey(Schema(), row)));
@@ -58,6 +63,9 @@ class StartsFold final : public ModelFold {
                       {"count", projection::ColumnType::kInteger, "", {}}};
     schema.history = true;
     return schema;
+  }
+  static std::string Words() {
+    return absl::StrReplaceAll(std::string(100'000, 'x'), {{"x", "ä"}});
   }
 };
 
@@ -379,6 +387,27 @@ TEST_P(ProjectorTest, AModelStopsBeforeWhatItCannotFoldAndOthersGoOn) {
 
   SetModels({});
   EXPECT_TRUE(HasReason(models().Open("starts", Fresh()).status(), ErrorReason::kModelNotFound));
+}
+
+TEST_P(ProjectorTest, WhatIsKeptOfAnErrorIsBounded) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  ASSERT_OK(Call().Start("wordy", "order"));
+  const auto expect_bounded = [](const std::string& error) {
+    EXPECT_THAT(error, HasSubstr("äää... (cut; it had 200000 bytes)"));
+    EXPECT_LE(error.size(), 1'100u);
+    EXPECT_TRUE(IsValidUtf8(error));
+  };
+  SetModels({StartsModel(projection::PoisonPolicy::kStop)});
+  EXPECT_TRUE(HasReason(models().Open("starts", Fresh()).status(), ErrorReason::kModelStopped));
+  const ModelStatus status = StatusOf("starts");
+  ASSERT_TRUE(status.stopped.has_value());
+  expect_bounded(status.stopped->error);
+  SetModels({StartsModel(projection::PoisonPolicy::kPark, "2")});
+  Built("starts");
+  Read("starts");
+  ASSERT_OK_AND_ASSIGN(const auto parked, models().ParkedEvents("starts", 10));
+  ASSERT_THAT(parked, SizeIs(1));
+  expect_bounded(parked[0].error);
 }
 
 TEST_P(ProjectorTest, ThePastIsReadAsItWas) {
