@@ -463,6 +463,10 @@ absl::StatusOr<std::vector<std::shared_ptr<const ModelDeltas>>> Projector::Delta
     const Poison& poison = entry.stopped->poison;
     return ModelStoppedError(model, poison.partition, poison.position, poison.error);
   }
+  // Nothing is folded into a copy; it stands where it was made for.
+  if (entry.copy_as_of && entry.live == generation) {
+    return std::vector<std::shared_ptr<const ModelDeltas>>();
+  }
   if (entry.live != generation || events < EventsBefore(entry.recent_from) ||
       events > EventsBefore(cut_)) {
     return absl::OutOfRangeError("what changed since then is not known any more");

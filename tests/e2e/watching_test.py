@@ -184,6 +184,12 @@ class WatchingTest(harness.ServerCase):
         count = self.skald("sql", f'select count(*), count(distinct status) from "{copy}"', "--csv")
         self.assertEqual(count.stdout.splitlines()[-1:], ["10,1"], count.stderr)
         self.assertEqual(self.skald("count", copy).stdout.split()[0], "10")
+        watcher = Watcher(self, copy)
+        progress = self.api.read_model_service.WatchRowsResponse.KIND_PROGRESS
+        harness.until(lambda: any(frame.kind == progress for frame in watcher.frames), "all of the copy is told")
+        watcher.stop()
+        self.assertEqual(len(self.check(watcher)), 10)
+        self.assertFalse(any(frame.is_reset for frame in watcher.frames), "told again")
         again = self.skald("rebuild", "sagas", "--as-of", then)
         self.assertEqual(again.returncode, 2)
         self.assertIn("is there already", again.stderr)

@@ -530,6 +530,11 @@ TEST_P(ProjectorTest, ACopyIsAsTheModelWas) {
     EXPECT_EQ(StatusOf(copy).generation, copied.generation);
     EXPECT_EQ(StatusOf(copy).copy_as_of, then);
     EXPECT_EQ(StatusOf(copy).cut.time, then);
+    const std::unique_ptr<ModelRows> rows = Read(copy);
+    EXPECT_THAT(models().DeltasSince(copy, copied.generation, rows->cut()),
+                IsOkAndHolds(IsEmpty()));
+    EXPECT_TRUE(absl::IsOutOfRange(
+        models().DeltasSince(copy, copied.generation + 1, rows->cut()).status()));
     // It does not change, and is not made twice.
     EXPECT_NE(All(*Read(model)), All(*Read(copy)));
     EXPECT_TRUE(HasReason(models().Rebuild(model, {.as_of = then}, never).status(),
@@ -549,7 +554,10 @@ TEST_P(ProjectorTest, ACopyIsAsTheModelWas) {
   const std::string copy = projection::CopyName("sagas", then);
   if (GetParam()) {
     Restart();
-    EXPECT_EQ(All(*Read(copy)), sagas);
+    const std::unique_ptr<ModelRows> rows = Read(copy);
+    EXPECT_EQ(All(*rows), sagas);
+    EXPECT_THAT(models().DeltasSince(copy, rows->generation(), rows->cut()),
+                IsOkAndHolds(IsEmpty()));
   }
   ASSERT_OK(models().DropPrevious(copy));
   EXPECT_TRUE(HasReason(models().Open(copy, Fresh()).status(), ErrorReason::kModelNotFound));
