@@ -28,7 +28,6 @@ DefinitionInfo InfoOf(const partition::Definition& definition) {
 
 void DefinitionCatalog::Add(partition::DefinitionPtr definition) {
   MutexLock lock(mu_);
-  by_hash_.emplace(definition->hash, definition);
   Versions& versions = definitions_[{definition->namespace_name, definition->name}];
   versions.try_emplace(definition->version, std::move(definition));
 }
@@ -44,12 +43,6 @@ absl::StatusOr<DefinitionInfo> DefinitionCatalog::Get(absl::string_view namespac
   const auto found = versions.find(std::string(version));
   if (found == versions.end()) return DefinitionNotFoundError(namespace_name, name, version);
   return InfoOf(*found->second);
-}
-
-partition::DefinitionPtr DefinitionCatalog::FindByHash(absl::string_view hash) const {
-  MutexLock lock(mu_);
-  const auto found = by_hash_.find(hash);
-  return found == by_hash_.end() ? nullptr : found->second;
 }
 
 std::vector<DefinitionInfo> DefinitionCatalog::List(absl::string_view namespace_name) const {

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
@@ -24,8 +23,6 @@ class DefinitionCatalog {
   // NOT_FOUND. An empty version is the newest.
   absl::StatusOr<DefinitionInfo> Get(absl::string_view namespace_name, absl::string_view name,
                                      absl::string_view version) const;
-  // By the hash of its text; nullptr when there is none.
-  partition::DefinitionPtr FindByHash(absl::string_view hash) const;
   // Of one namespace, or of all when it is empty, in order of namespace, name and version.
   std::vector<DefinitionInfo> List(absl::string_view namespace_name) const;
 
@@ -39,9 +36,7 @@ class DefinitionCatalog {
   using Versions = absl::btree_map<std::string, partition::DefinitionPtr, VersionOrder>;
 
   mutable Mutex mu_;
-  absl::btree_map<std::pair<std::string, std::string>, Versions> definitions_
-      SKALD_GUARDED_BY(mu_);
-  absl::flat_hash_map<std::string, partition::DefinitionPtr> by_hash_ SKALD_GUARDED_BY(mu_);
+  absl::btree_map<std::pair<std::string, std::string>, Versions> definitions_ SKALD_GUARDED_BY(mu_);
 };
 
 }  // namespace skald::runtime

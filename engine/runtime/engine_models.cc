@@ -30,11 +30,9 @@ absl::Status EngineImpl::MakeProjector() {
 }
 
 std::vector<std::shared_ptr<const projection::Model>> EngineImpl::WantedModels() const {
-  std::vector<std::shared_ptr<const projection::Model>> wanted = projection::BuiltInModels(
-      [this](absl::string_view hash) -> std::shared_ptr<const definition::Program> {
-        const partition::DefinitionPtr definition = catalog_.FindByHash(hash);
-        return definition == nullptr ? nullptr : definition->program;
-      });
+  // Not from the catalog: it hears of a definition after sagas of it may be durable, and folded.
+  std::vector<std::shared_ptr<const projection::Model>> wanted =
+      projection::BuiltInModels([this](absl::string_view hash) { return programs_.Find(hash); });
   for (const ModelInfo& info : models_.List()) {
     const projection::CompiledModel compiled = projection::CompileModel(info.text);
     if (!compiled.ok()) {

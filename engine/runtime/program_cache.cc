@@ -18,6 +18,12 @@ std::shared_ptr<const definition::Program> ProgramCache::Get(absl::string_view h
   return programs_.try_emplace(std::string(hash), std::move(compiled.program)).first->second;
 }
 
+std::shared_ptr<const definition::Program> ProgramCache::Find(absl::string_view hash) const {
+  MutexLock lock(mu_);
+  const auto found = programs_.find(hash);
+  return found == programs_.end() ? nullptr : found->second;
+}
+
 void ProgramCache::Put(std::shared_ptr<const definition::Program> program) {
   MutexLock lock(mu_);
   programs_.try_emplace(program->hash, program);

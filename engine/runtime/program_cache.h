@@ -22,12 +22,15 @@ class ProgramCache : public partition::ProgramSource {
   // Compiles a text that nobody asked for before.
   std::shared_ptr<const definition::Program> Get(absl::string_view hash,
                                                  absl::string_view text) override;
+  // Null when nobody has asked for it, or it does not compile. All that any log names are there: a
+  // partition compiles what it recovers, and what is deployed is kept before it is in a log.
+  std::shared_ptr<const definition::Program> Find(absl::string_view hash) const;
   // Keeps a program that was compiled elsewhere.
   void Put(std::shared_ptr<const definition::Program> program);
 
  private:
   const definition::DefinitionLimits limits_;
-  Mutex mu_;
+  mutable Mutex mu_;
   absl::flat_hash_map<std::string, std::shared_ptr<const definition::Program>> programs_
       SKALD_GUARDED_BY(mu_);
 };

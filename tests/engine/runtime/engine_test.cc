@@ -4,6 +4,7 @@
 #include <atomic>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -88,6 +89,55 @@ TEST_P(EngineTest, ASagaRunsToItsEnd) {
   EXPECT_EQ(HistoryOf("s1").size(), view.revision.value() + 1);
   EXPECT_EQ(HistoryOf("s1", view.revision).size(), 1u);
   worker->Leave();
+}
+
+// While a callback holds up the thread that tells of what is durable.
+TEST_P(EngineTest, ASagaRightBehindItsDefinitionHasItsAttributes) {
+  ASSERT_OK(Call().Deploy(kOrder));
+  const auto in_first = [&](std::string id) {
+    while (engine_->PartitionOf({"test", id}) != PartitionId(0)) id += "x";
+    return id;
+  };
+  const std::string id = in_first("s");
+  std::promise<void> is_held, are_sent, is_read;
+  engine_->GetSaga({"test", in_first("nobody")}, [&](auto) {
+    is_held.set_value();
+    are_sent.get_future().wait();
+  });
+  is_held.get_future().wait();
+  // All in one turn: the first answer comes before anyone hears of the definition.
+  engine_->Submit(EngineDriver::StartCommand(in_first("before"), "order"),
+                  [&](auto) { is_read.get_future().wait(); });
+  Awaited<runtime::DeployReply> deployed;
+  engine_->Deploy(R"(
+document:
+  dsl: '1.0.3'
+  namespace: test
+  name: named
+  version: '1.0.0'
+  metadata: { skald: { attributes: { name: '${ $saga.id }' } } }
+do:
+  - go: { call: go }
+)",
+                  "tester", deployed.Callback());
+  Awaited<CommandReply> started;
+  engine_->Submit(EngineDriver::StartCommand(id, "named"), started.Callback());
+  are_sent.set_value();
+  std::optional<Json> row;
+  while (!row) {
+    const auto rows =
+        engine_->models().Open("sagas", {.wait_until = After(engine_->Now(), 10 * kSecond)});
+    EXPECT_OK(rows);
+    if (!rows.ok()) break;
+    const Json key =
+        Json::Object({{"namespace", Json::String("test")}, {"saga_id", Json::String(id)}});
+    row = (*rows)->Get(projection::EncodeRowKey((*rows)->schema(), key)).value();
+  }
+  is_read.set_value();
+  EXPECT_OK(deployed.Get());
+  EXPECT_OK(started.Get());
+  ASSERT_TRUE(row.has_value());
+  EXPECT_EQ(row->Get("attributes").Get("name"), Json::String(id)) << *row;
 }
 
 TEST_P(EngineTest, ManySagasFromManyThreads) {
