@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/json_written.h"
 #include "engine/saga/execution.h"
 #include "engine/saga/problem.h"
 
@@ -57,6 +58,14 @@ absl::string_view OutcomeName(Entry::Outcome outcome) {
 
 OrProblem<Json> Execution::Evaluate(const Template& expression, const Json& dot,
                                     const Place& place) {
+  OrProblem<Json> value = Compute(expression, dot, place);
+  // What is decided now, and what a replay finds in the log, is one value.
+  if (value.ok() && !expression.is_constant()) *value = AsWritten(*std::move(value));
+  return value;
+}
+
+OrProblem<Json> Execution::Compute(const Template& expression, const Json& dot,
+                                   const Place& place) {
   const DecideLimits& limits = context_.limits;
   // No constant is larger than a definition, which may take less than a value.
   const bool fits = slot_bytes_ - move_begin_ + limits.value_bytes_max <= limits.bytes_per_move;
@@ -101,7 +110,7 @@ bool Execution::IsTooLarge(const Json& value, size_t bytes) const {
 }
 
 OrProblem<bool> Execution::Holds(const Template& expression, const Json& dot, const Place& place) {
-  OrProblem<Json> value = Evaluate(expression, dot, place);
+  OrProblem<Json> value = Compute(expression, dot, place);
   if (!value.ok()) return OrProblem<bool>::Failed(value.problem());
   return value->Truthy();
 }

@@ -228,7 +228,10 @@ class Execution {
   FrameId ScopeAround(FrameId frame) const;
 
   // ---- bindings.cc ----
+  // A value that may be kept: as it will be read from the log.
   OrProblem<Json> Evaluate(const Template& expression, const Json& dot, const Place& place);
+  // As the expression gives it: not-a-number is true, and null is not.
+  OrProblem<Json> Compute(const Template& expression, const Json& dot, const Place& place);
   // `bytes`: as measured.
   bool IsTooLarge(const Json& value, size_t bytes) const;
   OrProblem<bool> Holds(const Template& expression, const Json& dot, const Place& place);
