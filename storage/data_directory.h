@@ -1,7 +1,8 @@
 // A data directory: the event log in <path>/log and the views derived from it in <path>/views.
 //
 // Opening checks that the two belong together: the same store, and no view ahead of the log. Views
-// that cannot be used are deleted and created anew, since the log brings them back.
+// that cannot be used are deleted and created anew, since the log brings them back. Nothing is
+// deleted before the log is open and held, nor while it proves that the log lost its end.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/event_log.h"
 #include "storage/views.h"
@@ -37,6 +40,13 @@ struct DataDirectory {
   // As RocksDbEventLog::Open, for the log. DATA_LOSS also when a partition of views was folded
   // further than the log reaches: then the log lost its end.
   static absl::StatusOr<DataDirectory> Open(const DataDirectoryOptions& options);
+
+  // Puts new views, which `fold` fills from the log, in the place of those that are there. The
+  // store is held meanwhile, and the old views stay until the new ones are whole. Gives notices as
+  // Open does. Errors as of Open for a store that exists, and of `fold`.
+  static absl::StatusOr<std::vector<std::string>> ReplaceViews(
+      const DataDirectoryOptions& options,
+      absl::FunctionRef<absl::Status(const EventLog& log, Views& views)> fold);
 
   std::unique_ptr<EventLog> log;
   std::unique_ptr<Views> views;

@@ -1,6 +1,7 @@
 #include "storage/data_directory.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -47,35 +48,83 @@ absl::Status SyncNewFolders(const std::string& path) {
   return SyncFolder(parent);
 }
 
-// Opens the views, and creates them anew when they are there but of no use.
-absl::StatusOr<std::unique_ptr<Views>> OpenViews(const RocksDbViewsOptions& options,
-                                                 std::vector<std::string>* notices) {
-  absl::StatusOr<std::unique_ptr<RocksDbViews>> views = RocksDbViews::Open(options);
-  if (absl::IsDataLoss(views.status())) {
-    SKALD_RETURN_IF_ERROR(RocksDbViews::Destroy(options.path, options.env));
-    notices->push_back(
-        absl::StrCat("deleted the views to fold them anew: ", views.status().message()));
-    views = RocksDbViews::Open(options);
-  }
-  SKALD_RETURN_IF_ERROR(views.status());
-  return std::move(*views);
+// Views are written only up to what is durable in the log: one that is ahead proves a loss.
+absl::Status CheckNotAhead(const EventLog& log, PartitionId partition, Position applied,
+                           const std::string& path) {
+  const Position last = log.LastPosition(partition);
+  if (applied <= last) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      "the log in ", path, " lost its end: partition ", partition.value(), " ends at position ",
+      last.value(), ", but its views were folded up to ", applied.value(),
+      ". To mend it, restore the log from a backup or a replica. To go on knowingly without the ",
+      "lost events, delete ", path, "/views"));
 }
 
-// Views are written only up to what is durable in the log: one that is ahead proves a loss.
 absl::Status CheckAppliedPositions(const EventLog& log, const Views& views,
                                    const std::string& path) {
   for (uint32_t number = 0; number < log.partition_count(); ++number) {
     const PartitionId partition(number);
     SKALD_ASSIGN_OR_RETURN(const Position applied, views.AppliedPosition(partition));
-    const Position last = log.LastPosition(partition);
-    if (applied <= last) continue;
-    return absl::DataLossError(absl::StrCat(
-        "the log in ", path, " lost its end: partition ", number, " ends at position ",
-        last.value(), ", but its views were folded up to ", applied.value(),
-        ". To mend it, restore the log from a backup or a replica. To go on knowingly without the ",
-        "lost events, delete ", path, "/views"));
+    SKALD_RETURN_IF_ERROR(CheckNotAhead(log, partition, applied, path));
   }
   return absl::OkStatus();
+}
+
+// The same of views that do not open, as far as they can be read.
+absl::Status CheckSalvagedPositions(const EventLog& log, const RocksDbViewsOptions& views,
+                                    const std::string& path) {
+  const std::vector<Position> applied = RocksDbViews::SalvageApplied(views, log.partition_count());
+  for (uint32_t number = 0; number < log.partition_count(); ++number) {
+    SKALD_RETURN_IF_ERROR(CheckNotAhead(log, PartitionId(number), applied[number], path));
+  }
+  return absl::OkStatus();
+}
+
+RocksDbViewsOptions ViewsOptions(const DataDirectoryOptions& options, const EventLog& log) {
+  return {.path = options.path + "/views",
+          .create_if_missing = true,
+          .store_id = std::string(log.store_id()),
+          .env = options.env};
+}
+
+// Opens the views, and creates them anew when they are there but of no use.
+absl::StatusOr<std::unique_ptr<Views>> OpenViews(const DataDirectoryOptions& options,
+                                                 const EventLog& log,
+                                                 std::vector<std::string>* notices) {
+  const RocksDbViewsOptions views_options = ViewsOptions(options, log);
+  absl::StatusOr<std::unique_ptr<RocksDbViews>> views = RocksDbViews::Open(views_options);
+  if (absl::IsDataLoss(views.status())) {
+    SKALD_RETURN_IF_ERROR(CheckSalvagedPositions(log, views_options, options.path));
+    SKALD_RETURN_IF_ERROR(RocksDbViews::Destroy(views_options.path, options.env));
+    notices->push_back(
+        absl::StrCat("deleted the views to fold them anew: ", views.status().message()));
+    views = RocksDbViews::Open(views_options);
+  }
+  SKALD_RETURN_IF_ERROR(views.status());
+  SKALD_RETURN_IF_ERROR(CheckAppliedPositions(log, **views, options.path));
+  return std::move(*views);
+}
+
+// Whether the views that are there, if any, may go.
+absl::Status CheckReplaceable(const DataDirectoryOptions& options, const EventLog& log) {
+  RocksDbViewsOptions views_options = ViewsOptions(options, log);
+  SKALD_RETURN_IF_ERROR(RocksDbViews::CheckFolder(views_options.path));
+  views_options.create_if_missing = false;
+  const absl::StatusOr<std::unique_ptr<RocksDbViews>> views = RocksDbViews::Open(views_options);
+  if (views.ok()) return CheckAppliedPositions(log, **views, options.path);
+  if (absl::IsDataLoss(views.status())) {
+    return CheckSalvagedPositions(log, views_options, options.path);
+  }
+  return absl::IsNotFound(views.status()) ? absl::OkStatus() : views.status();
+}
+
+// Makes views in the folder of `views_options`, which must not exist.
+absl::Status FillViews(const RocksDbViewsOptions& views_options, const EventLog& log,
+                       absl::FunctionRef<absl::Status(const EventLog& log, Views& views)> fold) {
+  SKALD_ASSIGN_OR_RETURN(const std::unique_ptr<RocksDbViews> views,
+                         RocksDbViews::Open(views_options));
+  SKALD_RETURN_IF_ERROR(fold(log, *views));
+  return views->Flush();
 }
 
 }  // namespace
@@ -96,15 +145,37 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const DataDirectoryOptions& op
   for (const TornTail& tail : log->open_report().torn_tails) {
     directory.notices.push_back(Notice(tail));
   }
-  const RocksDbViewsOptions views_options{.path = options.path + "/views",
-                                          .create_if_missing = true,
-                                          .store_id = std::string(log->store_id()),
-                                          .env = options.env};
-  SKALD_ASSIGN_OR_RETURN(directory.views, OpenViews(views_options, &directory.notices));
-  SKALD_RETURN_IF_ERROR(CheckAppliedPositions(*log, *directory.views, options.path));
+  SKALD_ASSIGN_OR_RETURN(directory.views, OpenViews(options, *log, &directory.notices));
   if (directory.created) SKALD_RETURN_IF_ERROR(SyncNewFolders(options.path));
   directory.log = std::move(log);
   return directory;
+}
+
+absl::StatusOr<std::vector<std::string>> DataDirectory::ReplaceViews(
+    const DataDirectoryOptions& options,
+    absl::FunctionRef<absl::Status(const EventLog& log, Views& views)> fold) {
+  SKALD_ASSIGN_OR_RETURN(
+      const std::unique_ptr<RocksDbEventLog> log,
+      RocksDbEventLog::Open({.path = options.path + "/log", .env = options.env}));
+  SKALD_RETURN_IF_ERROR(CheckReplaceable(options, *log));
+  RocksDbViewsOptions views_options = ViewsOptions(options, *log);
+  const std::string place = std::exchange(views_options.path, options.path + "/views.anew");
+  const std::string& draft = views_options.path;
+  // Of one that was killed.
+  SKALD_RETURN_IF_ERROR(RocksDbViews::Destroy(draft, options.env));
+  if (const absl::Status filled = FillViews(views_options, *log, fold); !filled.ok()) {
+    RocksDbViews::Destroy(draft, options.env).IgnoreError();  // the next one deletes it
+    return filled;
+  }
+  SKALD_RETURN_IF_ERROR(RocksDbViews::Destroy(place, options.env));
+  if (std::rename(draft.c_str(), place.c_str()) != 0) {
+    return absl::UnavailableError(
+        absl::StrCat("rename ", draft, " to ", place, ": ", std::strerror(errno)));
+  }
+  SKALD_RETURN_IF_ERROR(SyncFolder(options.path));
+  std::vector<std::string> notices;
+  for (const TornTail& tail : log->open_report().torn_tails) notices.push_back(Notice(tail));
+  return notices;
 }
 
 }  // namespace skald::storage

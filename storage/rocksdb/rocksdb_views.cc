@@ -1,10 +1,13 @@
 #include "storage/rocksdb/rocksdb_views.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
@@ -166,6 +169,22 @@ absl::Status CheckIdentity(rocksdb::DB& db, const RocksDbViewsOptions& options) 
   return absl::OkStatus();
 }
 
+// Whether a database, its lock or its mark makes files of that name.
+bool IsFileOfViews(absl::string_view name) {
+  for (const absl::string_view known :
+       {"CURRENT", "IDENTITY", "LOCK", "LOG", "SKALD_LOCK", "DAMAGED"}) {
+    if (name == known) return true;
+  }
+  for (const absl::string_view beginning : {"MANIFEST-", "OPTIONS-", "LOG.old."}) {
+    if (absl::StartsWith(name, beginning)) return true;
+  }
+  const size_t dot = std::min(name.find('.'), name.size());
+  const absl::string_view number = name.substr(0, dot);
+  const absl::string_view kind = name.substr(dot);
+  return !number.empty() && std::all_of(number.begin(), number.end(), absl::ascii_isdigit) &&
+         (kind == ".sst" || kind == ".log" || kind == ".dbtmp");
+}
+
 absl::Status Gather(absl::Span<const RowChange> changes, rocksdb::WriteBatch& batch) {
   for (const RowChange& change : changes) {
     const rocksdb::Status status =
@@ -191,6 +210,7 @@ absl::StatusOr<std::unique_ptr<RocksDbViews>> RocksDbViews::Open(
   if (!exists && !options.create_if_missing) {
     return absl::NotFoundError(absl::StrCat("there are no views in ", options.path));
   }
+  if (!exists) SKALD_RETURN_IF_ERROR(CheckFolder(options.path));
   SKALD_RETURN_IF_ERROR(
       FromRocksDb(env.CreateDirIfMissing(options.path), absl::StrCat("create ", options.path)));
   auto state = std::make_unique<State>();
@@ -233,9 +253,27 @@ RocksDbViews::RocksDbViews(std::unique_ptr<State> state) : state_(std::move(stat
 
 RocksDbViews::~RocksDbViews() = default;
 
+absl::Status RocksDbViews::CheckFolder(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::directory_iterator end;
+  for (std::filesystem::directory_iterator file(path, error); !error && file != end;
+       file.increment(error)) {
+    const std::string name = file->path().filename().string();
+    std::error_code unknown;  // what cannot be looked at is not ours
+    if (file->is_regular_file(unknown) && IsFileOfViews(name)) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " holds '", name, "', which is no file of views: the folder is left as ",
+                     "it is. Is this the right data directory? If so, put away what is not ours"));
+  }
+  if (!error || error == std::errc::no_such_file_or_directory) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("look into ", path, ": ", error.message()));
+}
+
 absl::Status RocksDbViews::Destroy(const std::string& path, rocksdb::Env* env) {
   rocksdb::Env& system = env != nullptr ? *env : *rocksdb::Env::Default();
   if (!system.FileExists(path).ok()) return absl::OkStatus();
+  // Before the lock, which is a file in there.
+  SKALD_RETURN_IF_ERROR(CheckFolder(path));
   SKALD_ASSIGN_OR_RETURN(const std::unique_ptr<DatabaseLock> lock,
                          DatabaseLock::Acquire(system, path));
   // The folder holds nothing but views, whatever state its files are in.
@@ -245,6 +283,27 @@ absl::Status RocksDbViews::Destroy(const std::string& path, rocksdb::Env* env) {
     return absl::UnavailableError(absl::StrCat("delete ", path, ": ", error.message()));
   }
   return absl::OkStatus();
+}
+
+std::vector<Position> RocksDbViews::SalvageApplied(const RocksDbViewsOptions& options,
+                                                   uint32_t partition_count) {
+  std::vector<Position> applied(partition_count);
+  rocksdb::Options db_options =
+      ViewsDatabaseOptions(options.env, options.write_buffer_bytes, options.block_cache_bytes);
+  UseForReadingAlone(db_options);
+  rocksdb::DB* opened = nullptr;
+  if (!rocksdb::DB::OpenForReadOnly(db_options, options.path, &opened).ok()) return applied;
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  const auto bytes = GetRow(*db, rocksdb::ReadOptions(), IdentityKey());
+  log::v1::StoreIdentity identity;
+  if (!bytes.ok() || !bytes->has_value() || !identity.ParseFromString(**bytes) ||
+      identity.store_id() != options.store_id) {
+    return applied;
+  }
+  for (uint32_t id = 0; id < partition_count; ++id) {
+    applied[id] = GetApplied(*db, rocksdb::ReadOptions(), PartitionId(id)).value_or(Position(0));
+  }
+  return applied;
 }
 
 absl::Status RocksDbViews::ApplyRows(absl::Span<const RowChange> changes) {

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "storage/views.h"
@@ -35,16 +37,24 @@ struct RocksDbViewsOptions {
 class RocksDbViews : public Views {
  public:
   // NOT_FOUND: there are none and create_if_missing is false.
-  // FAILED_PRECONDITION: they belong to another store.
+  // FAILED_PRECONDITION: they belong to another store, or the folder holds something else.
   // UNAVAILABLE: in use by another process, or the device refuses.
-  // DATA_LOSS: damaged, or in another format. Nothing is lost by that: Destroy them and fold the
-  // log again.
+  // DATA_LOSS: damaged, or in another format. Destroy them and fold the log again, unless
+  // SalvageApplied shows that the log lost its end.
   static absl::StatusOr<std::unique_ptr<RocksDbViews>> Open(const RocksDbViewsOptions& options);
   // Writes what is in memory to disk.
   ~RocksDbViews() override;
 
-  // Deletes the views in `path`. UNAVAILABLE when they are open. OK when there are none.
+  // FAILED_PRECONDITION: the folder `path` holds something that is no file of views, so it is not
+  // ours. OK when it does not exist.
+  static absl::Status CheckFolder(const std::string& path);
+  // Deletes the views in `path`. UNAVAILABLE when they are open. OK when there are none. As
+  // CheckFolder: then nothing is touched.
   static absl::Status Destroy(const std::string& path, rocksdb::Env* env = nullptr);
+  // What views that Open finds damaged, or of another format, still tell of how far each partition
+  // was folded: the position by partition, 0 where it cannot be read or they are of another store.
+  static std::vector<Position> SalvageApplied(const RocksDbViewsOptions& options,
+                                              uint32_t partition_count);
 
   absl::Status Apply(PartitionId partition, absl::Span<const RowChange> changes,
                      Position applied) override;

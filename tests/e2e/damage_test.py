@@ -197,6 +197,58 @@ class DamageTest(harness.Case):
         shutil.rmtree(f"{store}/views")
         self.assertEqual(self.examine(store, whole)[0], whole)
 
+    def rebuild_views(self, store):
+        return harness.run_skald(harness.OPTIONS.bin, "rebuild", "--views", "--data", store)
+
+    def test_views_stay_until_new_ones_are_whole(self):
+        whole = self.whole()
+        older = os.path.join(self.folder, "older")
+        shutil.copytree(f"{self.store}/log", older)
+        with self.subTest("the log cannot be read to its end"):
+            store = self.copy()
+            name = max(self.files("log/*.sst"), key=lambda each: os.path.getsize(f"{store}/{each}"))
+            flip(f"{store}/{name}", os.path.getsize(f"{store}/{name}") // 3)
+            answers, _ = self.examine(store, whole)
+            self.assertNotEqual(answers, "refused", "it serves what can be read")
+            result = self.rebuild_views(store)
+            self.assertEqual(result.returncode, 1, result.stdout)
+            self.assertIn("checksum mismatch", result.stderr)
+            self.assertEqual(self.examine(store, whole)[0], answers)
+            self.assertFalse(os.path.exists(f"{store}/views.anew"))
+        with self.subTest("the log lost its end, and the views prove it"):
+            self.fill(SAGAS, SAGAS + 2, kill=False)
+            store = self.copy()
+            shutil.rmtree(f"{store}/log")
+            shutil.copytree(older, f"{store}/log")
+            result = self.rebuild_views(store)
+            self.assertEqual(result.returncode, 1, result.stdout)
+            self.assertIn("lost its end", result.stderr)
+            answers, messages = self.examine(store, whole)
+            self.assertEqual(answers, "refused")
+            self.assertIn("lost its end", messages)
+            # To go on knowingly.
+            shutil.rmtree(f"{store}/views")
+            self.assertEqual(self.rebuild_views(store).returncode, 0)
+            self.assertEqual(self.examine(store, whole)[0], whole)
+
+    def test_a_folder_that_is_not_skald_s_is_left_alone(self):
+        project = os.path.join(self.folder, "project")
+        os.makedirs(f"{project}/views/layouts")
+        self.write("project/views/layouts/main.html", "<html>")
+        result = self.rebuild_views(project)
+        self.assertEqual(result.returncode, 1, result.stdout)
+        self.assertIn("there is no event log", result.stderr)
+        store = self.copy()
+        self.write("copy/views/notes.txt", "mine")
+        result = self.rebuild_views(store)
+        self.assertEqual(result.returncode, 1, result.stdout)
+        self.assertIn("holds 'notes.txt', which is no file of views", result.stderr)
+        found = sorted(os.path.relpath(path, self.folder)
+                       for path in glob.glob(f"{project}/**", recursive=True) if os.path.isfile(path))
+        self.assertEqual(found, ["project/views/layouts/main.html"])
+        os.remove(f"{store}/views/notes.txt")
+        self.assertEqual(self.rebuild_views(store).returncode, 0)
+
     def test_a_torn_tail(self):
         server = self.make_server(self.store)
         server.start()

@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "skald/log/v1/record.pb.h"
 #include "storage/keys.h"
 #include "tests/storage/test_commits.h"
 #include "tests/support/status_matchers.h"
@@ -37,6 +39,8 @@ class DataDirectoryTest : public ::testing::Test {
     }
     ASSERT_OK(directory->views->Apply(kFirst, {}, maker.last()));
   }
+
+  static absl::Status NoFold(const EventLog&, Views&) { return absl::OkStatus(); }
 
   TempFolder folder_;
   DataDirectoryOptions options_{
@@ -138,9 +142,108 @@ TEST_F(DataDirectoryTest, LogThatEndsBeforeItsViewsIsRefused) {
               StatusIs(absl::StatusCode::kDataLoss,
                        AllOf(HasSubstr("lost its end"), HasSubstr("partition 0 ends at position 3"),
                              HasSubstr("up to 6"), HasSubstr("delete"))));
+  // Nor do they go when they are of no use otherwise, or are to be made anew.
+  const auto is_refused = StatusIs(absl::StatusCode::kDataLoss, HasSubstr("lost its end"));
+  EXPECT_THAT(DataDirectory::ReplaceViews(options_, NoFold).status(), is_refused);
+  std::ofstream(options_.path + "/views/DAMAGED") << "a row cannot be read";
+  EXPECT_THAT(DataDirectory::Open(options_).status(), is_refused);
+  EXPECT_THAT(DataDirectory::ReplaceViews(options_, NoFold).status(), is_refused);
   // Knowingly going on without the lost events.
   std::filesystem::remove_all(options_.path + "/views");
   EXPECT_OK(DataDirectory::Open(options_).status());
+}
+
+TEST_F(DataDirectoryTest, ViewsOfAnotherFormatAreReplacedUnlessTheLogLostItsEnd) {
+  const auto spoil = [&] {
+    auto directory = DataDirectory::Open(options_);
+    ASSERT_OK(directory.status());
+    log::v1::StoreIdentity identity;
+    identity.set_store_id(std::string(directory->log->store_id()));
+    identity.set_format_version(99);
+    ASSERT_OK(directory->views->ApplyRows(
+        {{KeyBuilder(Table::kIdentity, PartitionId(0)).Build(), identity.SerializeAsString()}}));
+  };
+  Fill(options_, 3);
+  spoil();
+  std::filesystem::copy(options_.path + "/log", folder_.Sub("older"),
+                        std::filesystem::copy_options::recursive);
+  {
+    auto directory = DataDirectory::Open(options_);
+    ASSERT_OK(directory.status());
+    EXPECT_THAT(directory->notices, ElementsAre(HasSubstr("have format version 99")));
+  }
+  Fill(options_, 3);
+  spoil();
+  std::filesystem::remove_all(options_.path + "/log");
+  std::filesystem::rename(folder_.Sub("older"), options_.path + "/log");
+  EXPECT_THAT(DataDirectory::Open(options_).status(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("lost its end")));
+}
+
+// ---- Views made anew ----
+
+TEST_F(DataDirectoryTest, ViewsAreReplacedByWhatIsFolded) {
+  Fill(options_, 5);
+  // Of one that was killed.
+  std::filesystem::copy(options_.path + "/views", options_.path + "/views.anew");
+  bool was_held = false;
+  ASSERT_OK(DataDirectory::ReplaceViews(options_, [&](const EventLog& log, Views& views) {
+              EXPECT_THAT(views.AppliedPosition(kFirst), IsOkAndHolds(Position(0)));
+              was_held = absl::IsUnavailable(DataDirectory::Open(options_).status());
+              return views.Apply(kFirst, {{"a row", "anew"}}, log.LastPosition(kFirst));
+            }).status());
+  EXPECT_TRUE(was_held);
+  EXPECT_FALSE(std::filesystem::exists(options_.path + "/views.anew"));
+  auto directory = DataDirectory::Open(options_);
+  ASSERT_OK(directory.status());
+  EXPECT_THAT(directory->notices, IsEmpty());
+  EXPECT_THAT(directory->views->AppliedPosition(kFirst), IsOkAndHolds(Position(5)));
+  EXPECT_THAT(directory->views->Get("a row"), IsOkAndHolds("anew"));
+}
+
+TEST_F(DataDirectoryTest, ViewsStayWhenTheLogCannotBeFolded) {
+  Fill(options_, 5);
+  const auto replaced = DataDirectory::ReplaceViews(options_, [](const EventLog&, Views& views) {
+    EXPECT_OK(views.Apply(kFirst, {}, Position(1)));
+    return absl::DataLossError("position 2 is damaged");
+  });
+  EXPECT_THAT(replaced.status(), StatusIs(absl::StatusCode::kDataLoss, "position 2 is damaged"));
+  EXPECT_FALSE(std::filesystem::exists(options_.path + "/views.anew"));
+  auto directory = DataDirectory::Open(options_);
+  ASSERT_OK(directory.status());
+  EXPECT_THAT(directory->views->AppliedPosition(kFirst), IsOkAndHolds(Position(5)));
+}
+
+TEST_F(DataDirectoryTest, MissingOrDamagedViewsAreMadeAnewToo) {
+  Fill(options_, 5);
+  std::ofstream(options_.path + "/views/CURRENT") << "rubbish";
+  EXPECT_OK(DataDirectory::ReplaceViews(options_, NoFold).status());
+  std::filesystem::remove_all(options_.path + "/views");
+  EXPECT_OK(DataDirectory::ReplaceViews(options_, NoFold).status());
+  EXPECT_OK(DataDirectory::Open(options_).status());
+}
+
+// Goal: what is not Skald's is never deleted, whatever the folder is called.
+TEST_F(DataDirectoryTest, WhatIsNoFileOfViewsIsLeftAlone) {
+  const std::string views = options_.path + "/views";
+  std::filesystem::create_directories(views + "/layouts");
+  std::ofstream(views + "/index.html") << "<html>";
+  const auto is_untouched = [&] {
+    return std::filesystem::exists(views + "/index.html") &&
+           std::filesystem::exists(views + "/layouts") &&
+           std::distance(std::filesystem::directory_iterator(views), {}) == 2;
+  };
+  EXPECT_THAT(DataDirectory::ReplaceViews(options_, NoFold).status(),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("there is no event log")));
+  EXPECT_TRUE(is_untouched());
+  EXPECT_FALSE(std::filesystem::exists(options_.path + "/log"));
+  const auto is_refused =
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("which is no file of views"));
+  EXPECT_THAT(DataDirectory::Open(options_).status(), is_refused);
+  EXPECT_TRUE(is_untouched());
+  // A log is there by now.
+  EXPECT_THAT(DataDirectory::ReplaceViews(options_, NoFold).status(), is_refused);
+  EXPECT_TRUE(is_untouched());
 }
 
 TEST_F(DataDirectoryTest, ViewsOfAnotherStoreAreRefused) {

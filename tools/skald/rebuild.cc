@@ -189,7 +189,7 @@ int Run(Invocation& call) {
   bool views = false;
   std::string data_dir;
   call.flags()
-      .Add("views", &views, "Without a server: delete all derived rows and fold the log again.")
+      .Add("views", &views, "Without a server: make all derived rows anew from the log.")
       .Add("data", &data_dir, "DIR", "The data directory, for --views.");
 #endif
   call.flags()

@@ -1,18 +1,19 @@
 #include "tools/skald/rebuild_views.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <utility>
+
+#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "engine/runtime/engine.h"
-#include "storage/rocksdb/rocksdb_views.h"
+#include "engine/runtime/fold_store.h"
+#include "storage/data_directory.h"
 
 namespace skald::tools {
 namespace {
@@ -44,9 +45,10 @@ void WaitForModels(Invocation& call, runtime::Engine& engine) {
 
 int RebuildViews(Invocation& call, const std::string& data_dir) {
   const absl::Time begun = absl::Now();
-  // Refused while a server has them open.
-  const absl::Status destroyed = storage::RocksDbViews::Destroy(data_dir + "/views");
-  if (!destroyed.ok()) return FailWith(call, destroyed);
+  // Refused while a server has the store open.
+  const auto notices = storage::DataDirectory::ReplaceViews({.path = data_dir}, runtime::FoldStore);
+  if (!notices.ok()) return FailWith(call, notices.status());
+  for (const std::string& notice : *notices) call.Note(notice);
   runtime::EngineOptions options;
   options.data_dir = data_dir;
   options.partition_count = 0;
