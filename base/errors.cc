@@ -357,6 +357,12 @@ absl::Status LogCorruptError(PartitionId partition, Position position, absl::str
                                  {"position", absl::StrCat(position.value())}}});
 }
 
+absl::Status EventNotFoldableError(PartitionId partition, Position position,
+                                   absl::string_view what) {
+  return LogCorruptError(partition, position,
+                         absl::StrCat(what, ". If a newer build of Skald wrote it, use that one"));
+}
+
 absl::Status ModelInvalidError(absl::string_view message,
                                std::vector<std::pair<std::string, std::string>> violations) {
   return MakeError(absl::StatusCode::kInvalidArgument, message,

@@ -131,6 +131,9 @@ absl::Status ModelBehindError(absl::string_view model, uint64_t events_behind);
 absl::Status DeadlinePassedError(absl::string_view waited_for);
 // DATA_LOSS
 absl::Status LogCorruptError(PartitionId partition, Position position, absl::string_view what);
+// The same, of an event that is read well and cannot be folded: a newer build may know how.
+absl::Status EventNotFoldableError(PartitionId partition, Position position,
+                                   absl::string_view what);
 // INTERNAL: our bug. The text shows no internals.
 absl::Status InternalError(absl::string_view message);
 

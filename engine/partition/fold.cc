@@ -9,6 +9,7 @@
 #include "base/errors.h"
 #include "base/status_macros.h"
 #include "engine/partition/duties.h"
+#include "engine/partition/own_events.h"
 #include "engine/saga/evolve.h"
 
 namespace skald::partition {
@@ -217,48 +218,55 @@ void Fold::AddDefinition(const log::v1::DefinitionDeployed& event, Timestamp tim
 
 void Fold::TakeOwn(const CommitHeader& header, const EventBodies& bodies,
                    absl::Span<const std::string> slots) {
-  const Timestamp time(header.time_us());
   const Position first(header.first_position());
   for (int i = 0; i < bodies.events_size(); ++i) {
-    const Event& event = bodies.events(i);
-    switch (event.kind_case()) {
-      case Event::kDefinitionDeployed:
-        AddDefinition(event.definition_deployed(), time, first.Plus(static_cast<uint64_t>(i)),
-                      slots[event.definition_deployed().text_slot() - 1]);
-        break;
-      case Event::kMessageSent:
-        mailbox_.OnSent(PartitionId(event.message_sent().to()), event.message_sent().seq(), first,
-                        time, delta_);
-        break;
-      case Event::kMessageReceived:
-        mailbox_.OnTaken(PartitionId(event.message_received().from()),
-                         event.message_received().seq(), delta_);
-        break;
-      case Event::kMessageRefused:
-        mailbox_.OnTaken(PartitionId(event.message_refused().from()),
-                         event.message_refused().seq(), delta_);
-        break;
-      case Event::kMessagesAcked:
-        mailbox_.OnAcked(PartitionId(event.messages_acked().to()),
-                         event.messages_acked().through(), delta_);
-        break;
-      case Event::kModelDeployed:
-        models_.OnDeployed(
-            MakeDeployedModel(event.model_deployed(), header, first.Plus(static_cast<uint64_t>(i)),
-                              slots[event.model_deployed().text_slot() - 1]),
-            delta_);
-        break;
-      case Event::kModelDropped:
-        models_.OnDropped(event.model_dropped().name(), delta_);
-        break;
-      case Event::kAuditKeyRotated:
-        // For auditors: nothing here depends on it.
-        break;
-      default:
-        // A saga's event never stands in this stream, and an unknown kind must stop us.
-        SKALD_CHECK(false);
-    }
+    TakeOwnEvent(header, bodies.events(i), first.Plus(static_cast<uint64_t>(i)), slots);
   }
+  EndOwn(header);
+}
+
+void Fold::TakeOwnEvent(const CommitHeader& header, const Event& event, Position position,
+                        absl::Span<const std::string> slots) {
+  const Timestamp time(header.time_us());
+  switch (event.kind_case()) {
+    case Event::kDefinitionDeployed:
+      AddDefinition(event.definition_deployed(), time, position,
+                    slots[event.definition_deployed().text_slot() - 1]);
+      break;
+    case Event::kMessageSent:
+      mailbox_.OnSent(PartitionId(event.message_sent().to()), event.message_sent().seq(),
+                      Position(header.first_position()), time, delta_);
+      break;
+    case Event::kMessageReceived:
+      mailbox_.OnTaken(PartitionId(event.message_received().from()), event.message_received().seq(),
+                       delta_);
+      break;
+    case Event::kMessageRefused:
+      mailbox_.OnTaken(PartitionId(event.message_refused().from()), event.message_refused().seq(),
+                       delta_);
+      break;
+    case Event::kMessagesAcked:
+      mailbox_.OnAcked(PartitionId(event.messages_acked().to()), event.messages_acked().through(),
+                       delta_);
+      break;
+    case Event::kModelDeployed:
+      models_.OnDeployed(MakeDeployedModel(event.model_deployed(), header, position,
+                                           slots[event.model_deployed().text_slot() - 1]),
+                         delta_);
+      break;
+    case Event::kModelDropped:
+      models_.OnDropped(event.model_dropped().name(), delta_);
+      break;
+    case Event::kAuditKeyRotated:
+      // For auditors: nothing here depends on it.
+      break;
+    default:
+      // A saga's event never stands in this stream, and an unknown kind must stop us.
+      SKALD_CHECK(false);
+  }
+}
+
+void Fold::EndOwn(const CommitHeader& header) {
   own_commits_.push_back(Indexed(header));
   own_revision_ = Revision(header.first_revision() + header.count());
   NoteCommit(header);
@@ -275,20 +283,38 @@ absl::Status Fold::Replay(absl::string_view record) {
       static_cast<uint32_t>(bodies_.events_size()) != header.count()) {
     return LogCorruptError(options_.partition, first, "events cannot be read");
   }
-  if (!header.saga_id().empty()) return ReplaySaga(header, bodies_);
+  if (header.time_us() < 0) {
+    return EventNotFoldableError(options_.partition, first, "its time is before 1970");
+  }
+  return header.saga_id().empty() ? ReplayOwn(header, bodies_) : ReplaySaga(header, bodies_);
+}
+
+absl::Status Fold::ReplayOwn(const CommitHeader& header, const EventBodies& bodies) {
+  const Position first(header.first_position());
   if (header.first_revision() != own_revision_.value()) {
     return LogCorruptError(options_.partition, first, "a commit of its own stream is missing");
   }
   const std::vector<std::string> slots(commit_.slots.begin(), commit_.slots.end());
-  TakeOwn(header, bodies_, slots);
+  const OwnState state{definitions_, mailbox_, options_.partition_count};
+  for (int i = 0; i < bodies.events_size(); ++i) {
+    const Position position = first.Plus(static_cast<uint64_t>(i));
+    const absl::string_view why = ObjectionTo(bodies.events(i), slots, state);
+    if (!why.empty()) return EventNotFoldableError(options_.partition, position, why);
+    TakeOwnEvent(header, bodies.events(i), position, slots);
+  }
+  EndOwn(header);
   return absl::OkStatus();
 }
 
 absl::Status Fold::ReplaySaga(const CommitHeader& header, const EventBodies& bodies) {
   slots_.clear();
   for (const absl::string_view slot : commit_.slots) {
-    SKALD_ASSIGN_OR_RETURN(Json value, Json::Parse(slot, kStoredJson));
-    slots_.push_back(std::move(value));
+    absl::StatusOr<Json> value = Json::Parse(slot, kStoredJson);
+    if (!value.ok()) {
+      return LogCorruptError(options_.partition, Position(header.first_position()),
+                             "a payload is no JSON");
+    }
+    slots_.push_back(*std::move(value));
   }
   const SagaKey key{header.namespace_(), header.saga_id()};
   SKALD_ASSIGN_OR_RETURN(CachedSaga * saga, Find(key));
@@ -300,12 +326,12 @@ absl::Status Fold::ReplaySaga(const CommitHeader& header, const EventBodies& bod
   if (saga != nullptr && !saga->changed) Pin(*saga);
   saga::SagaState& state = saga == nullptr ? born : saga->state;
   for (uint32_t i = 0; i < header.count(); ++i) {
-    saga::Evolve(bodies.events(static_cast<int>(i)),
-                 {.header = header,
-                  .revision = Revision(header.first_revision() + i),
-                  .position = Position(header.first_position() + i),
-                  .slots = slots_},
-                 state);
+    SKALD_RETURN_IF_ERROR(saga::EvolveRead(bodies.events(static_cast<int>(i)),
+                                           {.header = header,
+                                            .revision = Revision(header.first_revision() + i),
+                                            .position = Position(header.first_position() + i),
+                                            .slots = slots_},
+                                           state));
   }
   if (saga == nullptr) saga = &cache_.InsertPinned(std::move(born));
   saga->commits.push_back(Indexed(header));

@@ -45,6 +45,7 @@ namespace skald::partition {
 
 struct FoldOptions {
   PartitionId partition;
+  uint32_t partition_count = 0;  // of the store; 0: not known
   size_t cached_state_bytes = 64 << 20;
 };
 
@@ -66,7 +67,8 @@ class Fold {
   // A commit of the partition's own stream was decided.
   void TakeOwn(const log::v1::CommitHeader& header, const log::v1::EventBodies& bodies,
                absl::Span<const std::string> slots);
-  // A commit as it stands in the log. DATA_LOSS when it cannot follow what was folded so far.
+  // A commit as it stands in the log. DATA_LOSS when it cannot follow what was folded so far; then
+  // the fold must not be used any more.
   absl::Status Replay(absl::string_view record);
 
   // Freezes the rows as of the last commit. Precondition: !sealed().
@@ -107,6 +109,10 @@ class Fold {
   // The text in a slot of commit_.
   absl::StatusOr<absl::string_view> SlotText(Position position, size_t slot) const;
   absl::Status ReplaySaga(const log::v1::CommitHeader& header, const log::v1::EventBodies& bodies);
+  absl::Status ReplayOwn(const log::v1::CommitHeader& header, const log::v1::EventBodies& bodies);
+  void TakeOwnEvent(const log::v1::CommitHeader& header, const log::v1::Event& event,
+                    Position position, absl::Span<const std::string> slots);
+  void EndOwn(const log::v1::CommitHeader& header);
   void AddDefinition(const log::v1::DefinitionDeployed& event, Timestamp time, Position position,
                      absl::string_view text_json);
   void NoteCommit(const log::v1::CommitHeader& header);

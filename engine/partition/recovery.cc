@@ -13,6 +13,7 @@ namespace skald::partition {
 
 void Partition::Reset() {
   fold_ = std::make_unique<Fold>(FoldOptions{.partition = options_.partition,
+                                             .partition_count = options_.partition_count,
                                              .cached_state_bytes = options_.cached_state_bytes},
                                  environment_.views, environment_.programs);
   timers_.emplace(options_.partition);

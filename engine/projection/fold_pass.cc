@@ -121,7 +121,8 @@ absl::Status FoldPass::TakeEvents(const storage::CommitView& commit,
       if (Goes(folding)) folding.fold->Before(event);
     }
     if (saga != nullptr) {
-      saga::Evolve(event.event, {header, event.revision, event.position, slots_}, *saga);
+      SKALD_RETURN_IF_ERROR(
+          saga::EvolveRead(event.event, {header, event.revision, event.position, slots_}, *saga));
     }
     for (Folding& folding : foldings_) {
       if (!Goes(folding)) continue;

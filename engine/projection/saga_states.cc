@@ -85,10 +85,11 @@ absl::Status SagaStates::Refold(const log::v1::CommitHeader& header, Saga& saga)
     SKALD_RETURN_IF_ERROR(ParsePayloads(commit, bodies, saga.payloads, slots));
     for (int i = 0; i < bodies.events_size(); ++i) {
       const auto place = static_cast<uint64_t>(i);
-      saga::Evolve(bodies.events(i),
-                   {commit.header, Revision(commit.header.first_revision()).Plus(place),
-                    first.Plus(place), slots},
-                   state);
+      SKALD_RETURN_IF_ERROR(
+          saga::EvolveRead(bodies.events(i),
+                           {commit.header, Revision(commit.header.first_revision()).Plus(place),
+                            first.Plus(place), slots},
+                           state));
     }
   }
   if (state.events == header.first_revision()) return absl::OkStatus();

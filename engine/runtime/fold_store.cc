@@ -46,9 +46,10 @@ absl::Status FoldStore(const storage::EventLog& log, storage::Views& views) {
   for (uint32_t thread = 0; thread < threads; ++thread) {
     folders.emplace_back([&, thread] {
       for (uint32_t id = thread; id < partitions && results[thread].ok(); id += threads) {
-        results[thread] = FoldPartition(
-            {.partition = PartitionId(id), .cached_state_bytes = kCachedStateBytes / partitions},
-            log, views, programs);
+        results[thread] = FoldPartition({.partition = PartitionId(id),
+                                         .partition_count = partitions,
+                                         .cached_state_bytes = kCachedStateBytes / partitions},
+                                        log, views, programs);
       }
     });
   }

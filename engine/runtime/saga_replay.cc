@@ -158,10 +158,10 @@ absl::StatusOr<bool> SagaReplay::Next() {
   if (next_event_ == bodies_.events_size()) SKALD_RETURN_IF_ERROR(ReadCommit());
   ++next_event_;
   const RecordedEvent at = event();
-  saga::Evolve(
+  SKALD_RETURN_IF_ERROR(saga::EvolveRead(
       *at.event,
       {.header = commit_.header, .revision = at.revision, .position = at.position, .slots = slots_},
-      state_);
+      state_));
   return true;
 }
 

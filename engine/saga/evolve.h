@@ -1,9 +1,10 @@
 // The fold: state + event -> state. Reads only the event, its payload slots and the state: no
 // definition, clock, expression or log line. It never fails on an event that Decide made; on any
 // other it stops the process (a broken invariant), because memory that does not follow from the log
-// must not be believed.
+// must not be believed. So what comes from a disk goes through EvolveRead.
 #pragma once
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
 #include "base/json.h"
@@ -22,5 +23,9 @@ struct EventContext {
 };
 
 void Evolve(const log::v1::Event& event, const EventContext& context, SagaState& state);
+
+// As Evolve, of an event that was read. DATA_LOSS when it cannot follow the state: then the state
+// must not be used any more.
+absl::Status EvolveRead(const log::v1::Event& event, const EventContext& context, SagaState& state);
 
 }  // namespace skald::saga

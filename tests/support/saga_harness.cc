@@ -97,12 +97,14 @@ void Fold(const log::v1::CommitHeader& header, const log::v1::EventBodies& bodie
   std::vector<Json> slots;
   for (const std::string& text : texts) slots.push_back(Json::Parse(text).value());
   for (int i = 0; i < bodies.events_size(); ++i) {
-    saga::Evolve(bodies.events(i),
-                 {.header = header,
-                  .revision = Revision(header.first_revision() + i),
-                  .position = Position(header.first_position() + i),
-                  .slots = slots},
-                 *state);
+    const absl::Status evolved =
+        saga::EvolveRead(bodies.events(i),
+                         {.header = header,
+                          .revision = Revision(header.first_revision() + i),
+                          .position = Position(header.first_position() + i),
+                          .slots = slots},
+                         *state);
+    EXPECT_TRUE(evolved.ok()) << evolved;
   }
 }
 
