@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "engine/partition/fold.h"
 #include "engine/runtime/program_cache.h"
+#include "storage/memory/memory_views.h"
 
 namespace skald::runtime {
 namespace {
@@ -56,6 +57,27 @@ absl::Status FoldStore(const storage::EventLog& log, storage::Views& views) {
   for (std::thread& folder : folders) folder.join();
   for (const absl::Status& result : results) SKALD_RETURN_IF_ERROR(result);
   return absl::OkStatus();
+}
+
+absl::Status FoldTail(PartitionId partition, const storage::EventLog& log,
+                      const storage::Views* views, partition::ProgramSource& programs) {
+  const partition::FoldOptions options{.partition = partition,
+                                       .partition_count = log.partition_count()};
+  Position applied;
+  if (views != nullptr) {
+    SKALD_ASSIGN_OR_RETURN(applied, views->AppliedPosition(partition));
+  }
+  if (applied == Position(0)) {
+    storage::MemoryViews rows;
+    return FoldPartition(options, log, rows, programs);
+  }
+  // A tail is short: what follows from it need not be sealed.
+  partition::Fold fold(options, *views, programs);
+  fold.SetLast(applied, Timestamp(0));
+  SKALD_RETURN_IF_ERROR(fold.Load(log));
+  const auto cursor = log.Read(partition, applied.Next());
+  for (; cursor->Valid(); cursor->Next()) SKALD_RETURN_IF_ERROR(fold.Replay(cursor->record()));
+  return cursor->status();
 }
 
 }  // namespace skald::runtime

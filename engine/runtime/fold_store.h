@@ -5,6 +5,8 @@
 #pragma once
 
 #include "absl/status/status.h"
+#include "base/ids.h"
+#include "engine/partition/definitions.h"
 #include "storage/event_log.h"
 #include "storage/views.h"
 
@@ -14,5 +16,10 @@ namespace skald::runtime {
 // log is durable. DATA_LOSS when the log is damaged, or holds what cannot be folded; then the views
 // are of no use.
 absl::Status FoldStore(const storage::EventLog& log, storage::Views& views);
+
+// Folds what comes after the last event that the views have of a partition (all of it when they
+// have none, or are null), as a start would, and keeps nothing. DATA_LOSS as FoldStore.
+absl::Status FoldTail(PartitionId partition, const storage::EventLog& log,
+                      const storage::Views* views, partition::ProgramSource& programs);
 
 }  // namespace skald::runtime

@@ -6,8 +6,9 @@ Method: the real server and command line; files changed in every way that a copy
 """
 
 import json
-import time
 import os
+import subprocess
+import time
 
 import harness
 
@@ -134,6 +135,27 @@ class ExportTest(harness.ServerCase):
                 result = self.do_import("bad", "copy", code=2)
                 self.assertIn("is no log export" if what in ("nothing", "text") else ": byte ", result.stderr)
                 self.assertFalse(os.path.exists(self.path("copy")))
+
+    def test_what_no_server_writes_is_refused(self):
+        """Files whose checksums are right: by hand, or by a newer build."""
+        subprocess.run([os.path.join(harness.OPTIONS.bin, "bad_exports"), self.folder], check=True)
+        no_text = "partition 0 is damaged at position 1: the text of what was deployed is missing"
+        for name, words in {"filtered": "is not the whole log, which a store needs: it was filtered",
+                            "of_many_partitions": "is of 4000000000 partitions", "text_in_slot_0": no_text,
+                            "text_past_the_end": no_text,
+                            "unknown_kind": "does not know here. If a newer build of Skald wrote it, use that one",
+                            "message_out_of_order": "messages are missing, repeated or out of order",
+                            "before_1970": "before 1970",
+                            "task_of_no_saga": "a saga's first event is not its start"}.items():
+            with self.subTest(name):
+                result = self.do_import(name, "copy", code=2)
+                self.assertIn(words, result.stderr)
+                self.assertIn(self.path(name), result.stderr)
+                self.assertFalse(os.path.exists(self.path("copy")))
+        self.do_import("good", "copy")
+        copy = self.make_server(self.path("copy"))
+        copy.start()
+        self.assertEqual(copy.stop(), 0, self.messages())
 
     def test_only_into_an_empty_place(self):
         self.export("good", "--format", "binary")

@@ -16,6 +16,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#ifdef SKALD_WITH_ENGINE
+#include "engine/runtime/fold_store.h"
+#endif
 #include "storage/data_directory.h"
 #include "storage/log_export.h"
 #include "tools/skald/log.h"
@@ -28,6 +31,8 @@ namespace fs = std::filesystem;
 
 // What one synced write of the log holds.
 constexpr size_t kBatchBytes = 4 << 20;
+// As skaldd makes them.
+constexpr uint32_t kPartitionsMax = 1'024;
 
 // The new store while it is being written, beside the place it is for: an import that breaks off
 // leaves nothing that looks like a store.
@@ -85,9 +90,8 @@ class Draft {
 
 // Why an export is not the whole log; empty when it is.
 std::string WhyPartial(const log::v1::ExportHeader& header) {
-  if (header.restrictions_size() > 0 || header.filtered()) {
-    return absl::StrJoin(header.restrictions(), ", ");
-  }
+  if (header.restrictions_size() > 0) return absl::StrJoin(header.restrictions(), ", ");
+  if (header.filtered()) return "it was filtered";
   for (const log::v1::ExportRange& range : header.ranges()) {
     if (range.first_position() != 1) {
       return absl::StrCat("partition ", range.partition(), " begins at position ",
@@ -132,6 +136,11 @@ absl::Status Import(storage::LogExportReader& reader, const log::v1::ExportHeade
                                       .partition_count = header.partition_count(),
                                       .store_id = header.store_id()}));
     SKALD_RETURN_IF_ERROR(AppendAll(reader, *store.log, progress, file_bytes));
+#ifdef SKALD_WITH_ENGINE
+    // As a start would: what cannot be folded is refused now, and that start has less to do.
+    SKALD_RETURN_IF_ERROR(runtime::FoldStore(*store.log, *store.views));
+    SKALD_RETURN_IF_ERROR(store.views->Flush());
+#endif
   }
   return draft.Finish();
 }
@@ -162,6 +171,11 @@ int LogImport(Invocation& call, const LogFlags& flags) {
   storage::LogExportReader reader(file);
   const absl::StatusOr<log::v1::ExportHeader> header = reader.ReadHeader();
   if (!header.ok()) return FailImport(call, path, header.status());
+  if (header->partition_count() > kPartitionsMax) {
+    return call.FailWith(absl::StrCat(path, " is of ", header->partition_count(),
+                                      " partitions, and a store has at most ", kPartitionsMax),
+                         kExitUsage);
+  }
   if (const std::string why = WhyPartial(*header); !why.empty()) {
     return call.FailWith(absl::StrCat(path, " is not the whole log, which a store needs: ", why,
                                       ". Export without --partition, --from, --to and filters"),
@@ -187,7 +201,7 @@ int LogImport(Invocation& call, const LogFlags& flags) {
   call.PrintLine(absl::StrCat("imported ", reader.events(), " events in ", reader.commits(),
                               " commits into ", data_dir, ": store ", store_id));
   call.Note(
-      "Its first start folds the log and makes a new signing key. To go on with the old one, copy\n"
+      "Its first start makes read models and a new signing key. To go on with the old one, copy\n"
       "audit.key from the store that was exported. Do not let both stores go on: they would be "
       "two\n"
       "histories of one store.");
