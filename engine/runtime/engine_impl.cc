@@ -74,6 +74,7 @@ EngineImpl::EngineImpl(EngineOptions options, EngineParts parts)
     : options_(std::move(options)),
       clock_(parts.clock != nullptr ? parts.clock : &real_clock_),
       fatal_(parts.fatal ? std::move(parts.fatal) : EndProcess),
+      flush_events_(parts.flush_events),
       log_(parts.log),
       views_(parts.views),
       programs_(options_.definition_limits) {
@@ -263,6 +264,10 @@ void EngineImpl::StartThreads() {
   ticker_ = std::thread([this] {
     NameThread("ticker");
     RunTicker();
+  });
+  flusher_ = std::thread([this] {
+    NameThread("flusher");
+    RunFlusher();
   });
   keeper_->Start();
 }

@@ -40,6 +40,9 @@ struct EngineParts {
   // Both or none; instead of a data directory. They outlive the engine.
   storage::EventLog* log = nullptr;
   storage::Views* views = nullptr;
+  // Views that are this many events ahead of what would survive a crash are flushed: replaying them
+  // takes about half a second.
+  uint64_t flush_events = 500'000;
 };
 
 absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(EngineOptions options, EngineParts parts);
@@ -169,9 +172,11 @@ class EngineImpl final : public Engine, private partition::Outlet {
   absl::Status VerifyModels(const std::function<bool(const VerifyReport&)>& progress,
                             VerifyReport& report);
 
-  // The ticker: what has to be looked at from time to time.
+  // The ticker: what has to be looked at from time to time. Never waits for the disk.
   void RunTicker();
   void SampleFreeBytes();
+  // The flusher: a flush may take seconds, on a slow disk under load.
+  void RunFlusher();
   void FlushViews();
 
   // Closing.
@@ -183,6 +188,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
   RealClock real_clock_;
   const Clock* clock_;
   FatalHandler fatal_;
+  const uint64_t flush_events_;
   std::unique_ptr<storage::EventLog> owned_log_;
   std::unique_ptr<storage::Views> owned_views_;
   storage::EventLog* log_ = nullptr;
@@ -219,9 +225,10 @@ class EngineImpl final : public Engine, private partition::Outlet {
   bool stopping_ SKALD_GUARDED_BY(mu_) = false;
   absl::Status broken_ SKALD_GUARDED_BY(mu_);
 
-  // Owned by the ticker.
-  uint64_t flushed_events_ = 0;
   std::thread ticker_;
+  // Owned by the flusher.
+  uint64_t flushed_events_ = 0;
+  std::thread flusher_;
 };
 
 }  // namespace skald::runtime

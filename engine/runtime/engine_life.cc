@@ -16,9 +16,6 @@ constexpr Micros kFlushInterval = kSecond;
 // The broker's next due time may come forward meanwhile, so the ticker never sleeps for long.
 constexpr Micros kTickMax = 50 * kMillisecond;
 constexpr Micros kTickMin = kMillisecond;
-// Views that are this many events ahead of what would survive a crash are flushed: replaying them
-// takes about half a second.
-constexpr uint64_t kFlushEvents = 500'000;
 
 }  // namespace
 
@@ -26,17 +23,12 @@ constexpr uint64_t kFlushEvents = 500'000;
 
 void EngineImpl::RunTicker() {
   Timestamp sampled = clock_->Now();
-  Timestamp flushed = sampled;
   while (true) {
     const Timestamp now = clock_->Now();
     const Timestamp due = broker_->Poll(now);
     if (now >= After(sampled, kSpaceInterval)) {
       sampled = now;
       SampleFreeBytes();
-    }
-    if (now >= After(flushed, kFlushInterval)) {
-      flushed = now;
-      FlushViews();
     }
     const Micros wait = std::clamp(due.value() - now.value(), kTickMin, kTickMax);
     MutexLock lock(mu_);
@@ -60,10 +52,19 @@ void EngineImpl::SampleFreeBytes() {
   }
 }
 
+void EngineImpl::RunFlusher() {
+  while (true) {
+    FlushViews();
+    MutexLock lock(mu_);
+    if (!stopping_) changed_.WaitFor(mu_, std::chrono::microseconds(kFlushInterval));
+    if (stopping_) return;
+  }
+}
+
 void EngineImpl::FlushViews() {
   uint64_t applied = 0;
   for (const Figures& figures : figures_) applied += figures.applied;
-  if (applied < flushed_events_ + kFlushEvents) return;
+  if (applied < flushed_events_ + flush_events_) return;
   if (const absl::Status status = views_->Flush(); !status.ok()) return OnFatal(status);
   flushed_events_ = applied;
 }
@@ -106,6 +107,7 @@ void EngineImpl::StopThreads() {
     changed_.NotifyAll();
   }
   if (ticker_.joinable()) ticker_.join();
+  if (flusher_.joinable()) flusher_.join();
   for (const auto& thread : threads_) {
     if (thread != nullptr) thread->Stop();
   }
