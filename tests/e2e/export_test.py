@@ -174,6 +174,36 @@ class ExportTest(harness.ServerCase):
         self.assertEqual(self.skald("log", "import", "--data", self.path("x")).returncode, 2)
         self.assertEqual(self.skald("log", "import", self.path("nothing"), "--data", self.path("x")).returncode, 2)
 
+    def test_a_place_that_cannot_be_taken_is_refused_at_once(self):
+        self.export("good", "--format", "binary")
+        mounted = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none "$0" && "$@"', self.path("volume")]
+        os.mkdir(self.path("volume"))
+        skald = os.path.join(harness.OPTIONS.bin, "skald")
+        result = subprocess.run([*mounted, skald, "log", "import", self.path("good"), "--data", self.path("volume")],
+                                capture_output=True, text=True, check=False)
+        if "unshare" in result.stderr or "mount:" in result.stderr:
+            self.skipTest(result.stderr)
+        self.assertEqual(result.returncode, 1, result.stdout)
+        self.assertIn("is where a file system is mounted", result.stderr)
+        self.assertIn(self.path("volume/store"), result.stderr)
+        self.assertFalse(os.path.exists(self.path("volume.importing")))
+        inside = subprocess.run([*mounted, skald, "log", "import", self.path("good"), "--data",
+                                 self.path("volume/store")], capture_output=True, text=True, check=False)
+        self.assertEqual(inside.returncode, 0, inside.stderr)
+
+    def test_into_the_present_folder_and_behind_a_link(self):
+        self.export("good", "--format", "binary")
+        os.mkdir(self.path("here"))
+        os.mkdir(self.path("far"))
+        os.symlink(self.path("far"), self.path("link"))
+        skald = os.path.join(harness.OPTIONS.bin, "skald")
+        result = subprocess.run([skald, "log", "import", self.path("good"), "--data", "."], cwd=self.path("here"),
+                                capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.do_import("good", "link")
+        for folder in ("here", "far"):
+            self.assertEqual(sorted(os.listdir(self.path(folder))), ["log", "views"])
+
     def test_bad_bounds_are_refused(self):
         for flags, words in ((("--partition", "9"), "there are 4"), (("--from", "3"), "needs a partition"),
                              (("--partition", "1", "--from", "100000"), "ends at"),

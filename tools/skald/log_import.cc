@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "absl/strings/escaping.h"
@@ -34,11 +35,33 @@ constexpr size_t kBatchBytes = 4 << 20;
 // As skaldd makes them.
 constexpr uint32_t kPartitionsMax = 1'024;
 
+// What is at the end of links, without dots.
+std::string Resolved(const std::string& path) {
+  std::error_code error;
+  const fs::path resolved = fs::weakly_canonical(path, error);
+  return error ? path : resolved.string();
+}
+
+// Nothing can be put in the place of a mount point.
+bool IsMountPoint(const std::string& path) {
+  struct statx place = {};
+  if (::statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS, &place) != 0) return false;
+  if ((place.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {
+    return (place.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  }
+  struct statx parent = {};
+  const std::string above = fs::path(path).parent_path().string();
+  return ::statx(AT_FDCWD, above.c_str(), 0, STATX_BASIC_STATS, &parent) == 0 &&
+         (place.stx_dev_major != parent.stx_dev_major ||
+          place.stx_dev_minor != parent.stx_dev_minor);
+}
+
 // The new store while it is being written, beside the place it is for: an import that breaks off
 // leaves nothing that looks like a store.
 class Draft {
  public:
-  explicit Draft(std::string place) : place_(std::move(place)), path_(place_ + ".importing") {}
+  explicit Draft(const std::string& place)
+      : place_(Resolved(place)), path_(place_ + ".importing") {}
   ~Draft() {
     std::error_code ignored;  // of an import that failed already
     if (is_ours_) fs::remove_all(path_, ignored);
@@ -54,6 +77,11 @@ class Draft {
           place_,
           " holds something: an import makes a new store; name an empty folder, or one that ",
           "does not exist"));
+    }
+    if (IsMountPoint(place_)) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          place_, " is where a file system is mounted, and the finished store could not ",
+          "take its place: name a new folder in it, like ", place_, "/store"));
     }
     if (!fs::create_directory(path_, error)) {
       return absl::FailedPreconditionError(absl::StrCat(
