@@ -11,11 +11,11 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "rocksdb/env.h"
+#include "storage/rocksdb/log_check.h"
 #include "storage/rocksdb/rocksdb_options.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/slice.h"
 #include "storage/rocksdb/wal_file_system.h"
-#include "storage/rocksdb/wal_scan.h"
 
 namespace skald::storage {
 namespace {
@@ -68,10 +68,9 @@ class Opening {
       return absl::NotFoundError(absl::StrCat("there is no event log in ", options_.path));
     }
     if (exists) {
-      std::vector<TornTail>& torn_tails = database_->report.torn_tails;
-      SKALD_ASSIGN_OR_RETURN(torn_tails, CheckManifest(env_, options_.path));
-      SKALD_ASSIGN_OR_RETURN(const std::vector<TornTail> of_wal, CheckWal(env_, options_.path));
-      torn_tails.insert(torn_tails.end(), of_wal.begin(), of_wal.end());
+      LogCheck check(env_, options_.path);
+      SKALD_RETURN_IF_ERROR(check.Look());
+      SKALD_ASSIGN_OR_RETURN(database_->report.torn_tails, check.Cut());
     }
     SKALD_RETURN_IF_ERROR(OpenFamilies(exists));
     SKALD_ASSIGN_OR_RETURN(const bool complete, ReadIdentity());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/rocksdb/wal_scan.h"
+
 namespace skald::storage {
 namespace {
 
@@ -43,9 +45,21 @@ class ReadOnlyFileSystem::ShortFile : public rocksdb::FSSequentialFileOwnerWrapp
   uint64_t left_;
 };
 
-ReadOnlyFileSystem::ReadOnlyFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+ReadOnlyFileSystem::ReadOnlyFileSystem(std::shared_ptr<rocksdb::FileSystem> target)
+    : FileSystemWrapper(std::move(target)) {}
 
 void ReadOnlyFileSystem::Shorten(const std::string& file, uint64_t bytes) { ends_[file] = bytes; }
+
+void ReadOnlyFileSystem::HideTornTail(const std::vector<std::string>& files,
+                                      const WalDamage& damage) {
+  bool behind = false;
+  for (const std::string& file : files) {
+    if (behind) Shorten(file, 0);
+    if (file != damage.place.file) continue;
+    Shorten(file, damage.record_offset);
+    behind = true;
+  }
+}
 
 IOStatus ReadOnlyFileSystem::NewSequentialFile(const std::string& name,
                                                const rocksdb::FileOptions& options,

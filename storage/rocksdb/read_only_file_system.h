@@ -6,21 +6,28 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "rocksdb/env.h"
 #include "rocksdb/file_system.h"
 
 namespace skald::storage {
 
+struct WalDamage;
+
 class ReadOnlyFileSystem : public rocksdb::FileSystemWrapper {
  public:
-  ReadOnlyFileSystem();
+  // What is to be seen of `target`; by default of the real one.
+  explicit ReadOnlyFileSystem(
+      std::shared_ptr<rocksdb::FileSystem> target = rocksdb::FileSystem::Default());
 
   static const char* kClassName() { return "SkaldReadOnlyFileSystem"; }
   const char* Name() const override { return kClassName(); }
 
   // From now on `file` ends at `bytes`. Before anything is opened.
   void Shorten(const std::string& file, uint64_t bytes);
+  // From now on `files` are as they will be when `damage`, which was found in them, is cut off.
+  void HideTornTail(const std::vector<std::string>& files, const WalDamage& damage);
 
   rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
                                       std::unique_ptr<rocksdb::FSSequentialFile>* file,

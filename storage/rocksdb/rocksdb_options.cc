@@ -119,7 +119,7 @@ rocksdb::DBOptions LogDatabaseOptions(rocksdb::Env* env, const LogSizes& sizes,
   options.avoid_flush_during_shutdown = true;
   // Partitions need not agree on a moment: nothing is promised across them.
   options.atomic_flush = false;
-  options.listeners.push_back(std::move(listener));
+  if (listener != nullptr) options.listeners.push_back(std::move(listener));
   return options;
 }
 

@@ -185,6 +185,15 @@ bool IsFileOfViews(absl::string_view name) {
          (kind == ".sst" || kind == ".log" || kind == ".dbtmp");
 }
 
+// A torn end of the list of tables costs the last flush at most; what was cut is folded again.
+absl::Status CutTornList(rocksdb::Env& env, const std::string& folder) {
+  SKALD_ASSIGN_OR_RETURN(const std::string manifest, ManifestFile(env, folder));
+  SKALD_ASSIGN_OR_RETURN(const std::optional<WalDamage> damage, ScanWal(env, {manifest}));
+  if (!damage.has_value()) return absl::OkStatus();
+  if (damage->followed_by.has_value()) return LostDataError(*damage);
+  return CutTornTail(env, folder, {manifest}, *damage).status();
+}
+
 absl::Status Gather(absl::Span<const RowChange> changes, rocksdb::WriteBatch& batch) {
   for (const RowChange& change : changes) {
     const rocksdb::Status status =
@@ -222,9 +231,8 @@ absl::StatusOr<std::unique_ptr<RocksDbViews>> RocksDbViews::Open(
     if (rocksdb::ReadFileToString(&env, options.path + kDamagedFile, &damage).ok()) {
       return absl::DataLossError(damage);
     }
-    // A torn tail costs the last flush at most; what was cut is folded again.
     absl::Status manifest;
-    if (!options.read_only) manifest = CheckManifest(env, options.path).status();
+    if (!options.read_only) manifest = CutTornList(env, options.path);
     if (absl::IsDataLoss(manifest)) {
       return absl::DataLossError(
           absl::StrCat("the list of tables in ", options.path, " is damaged", kMend));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -16,6 +17,7 @@
 #include "storage/rocksdb/rocksdb_options.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/rocksdb_views.h"
+#include "storage/rocksdb/unlisted_tables.h"
 #include "storage/rocksdb/wal_scan.h"
 
 namespace skald::storage {
@@ -26,6 +28,7 @@ using Severity = StoreFinding::Severity;
 constexpr absl::string_view kRestore = "restore the data directory from a backup or a replica";
 constexpr absl::string_view kFoldAnew =
     "nothing is lost: delete views/, and the next start folds them from the log";
+constexpr absl::string_view kWillBeDeleted = "nothing: the next start deletes it";
 constexpr absl::string_view kWillBeCut = "nothing: the next start cuts it off and keeps the bytes";
 
 // One look at a data directory.
@@ -44,15 +47,15 @@ class Examination {
     SKALD_RETURN_IF_ERROR(Lock(Log()));
     LookForCutTails();
     const bool intact = CheckRecords(Log(), kRestore);
-    CheckTables(Log(), kRestore);
     if (intact) OpenLog();
+    CheckTables(Log(), kRestore, intact);
     if (!std::filesystem::exists(Views() + "/CURRENT", ignored)) {
       Add(Severity::kNotice, Views(), "there are no views", "nothing: the next start folds them");
       return std::move(store_);
     }
     SKALD_RETURN_IF_ERROR(Lock(Views()));
     const bool views_intact = CheckRecords(Views(), kFoldAnew);
-    CheckTables(Views(), kFoldAnew);
+    CheckTables(Views(), kFoldAnew, views_intact);
     if (views_intact && store_.log != nullptr) OpenViews();
     return std::move(store_);
   }
@@ -138,24 +141,22 @@ class Examination {
     Add(Severity::kNotice, where,
         absl::StrCat("the last record is torn (", damage.what, "): it was never acknowledged"),
         kWillBeCut);
-    bool behind = false;
-    for (const std::string& file : files) {
-      if (behind) system_->Shorten(file, 0);
-      if (file != damage.place.file) continue;
-      system_->Shorten(file, damage.record_offset);
-      behind = true;
-    }
+    system_->HideTornTail(files, damage);
     return true;
   }
 
-  // Every block of every table has a checksum.
-  void CheckTables(const std::string& folder, absl::string_view mend) {
+  // Every block of every table has a checksum. Where the list of tables can be read, those that are
+  // not in it are told apart.
+  void CheckTables(const std::string& folder, absl::string_view mend, bool list_intact) {
+    std::set<std::string> unlisted;
+    if (list_intact) unlisted = CheckUnlistedTables(folder);
     std::vector<std::string> names;
     if (!store_.env->GetChildren(folder, &names).ok()) return;
     std::sort(names.begin(), names.end());
     for (const std::string& name : names) {
       if (!absl::EndsWith(name, ".sst")) continue;
       const std::string file = absl::StrCat(folder, "/", name);
+      if (unlisted.count(file) > 0) continue;
       Progress(file);
       rocksdb::Options options;
       options.env = store_.env.get();
@@ -167,6 +168,27 @@ class Examination {
       ++store_.files;
       if (!status.ok()) Add(Severity::kDamage, file, status.ToString(), mend);
     }
+  }
+
+  // The next start deletes them: what they hold has to stand elsewhere. Views are folded anew.
+  std::set<std::string> CheckUnlistedTables(const std::string& folder) {
+    std::set<std::string> files;
+    const absl::StatusOr<std::vector<UnlistedTable>> unlisted =
+        FindUnlistedTables(*store_.env, folder);
+    // Why it cannot be opened is told where it is opened.
+    if (!unlisted.ok()) return files;
+    for (const UnlistedTable& table : *unlisted) {
+      files.insert(table.file);
+      if (table.holds_more && folder == Log()) {
+        Add(Severity::kDamage, table.file,
+            "the list of tables does not name it, but it holds commits that are nowhere else",
+            kRestore);
+      } else {
+        Add(Severity::kNotice, table.file,
+            "a crash came while it was written, or before it was listed", kWillBeDeleted);
+      }
+    }
+    return files;
   }
 
   void OpenLog() {

@@ -272,38 +272,14 @@ absl::StatusOr<TornTail> Cut(rocksdb::Env& env, const std::string& file, uint64_
   return tail;
 }
 
+}  // namespace
+
 absl::Status LostDataError(const WalDamage& damage) {
   return absl::DataLossError(absl::StrCat(
       "acknowledged data is lost: ", damage.place.file, " is damaged at byte ", damage.place.offset,
       " (", damage.what, ") and has records after it, the next in ", damage.followed_by->file,
-      " at byte ", damage.followed_by->offset,
-      ". Nothing was changed. To mend it, restore the data directory from a backup or a replica; "
-      "keep this one for examination"));
+      " at byte ", damage.followed_by->offset));
 }
-
-// Scans `files` as one sequence and cuts a torn tail off.
-absl::StatusOr<std::vector<TornTail>> CheckFiles(rocksdb::Env& env, const std::string& folder,
-                                                 const std::vector<std::string>& files) {
-  std::vector<TornTail> cuts;
-  SKALD_ASSIGN_OR_RETURN(const std::optional<WalDamage> damage, ScanWal(env, files));
-  if (!damage.has_value()) return cuts;
-  if (damage->followed_by.has_value()) return LostDataError(*damage);
-  // Files after the damaged one hold nothing valid: cut them whole, the last first, so that a crash
-  // in between leaves the same decision to the next start.
-  for (auto file = files.rbegin(); file != files.rend(); ++file) {
-    const uint64_t from = *file == damage->place.file ? damage->record_offset : 0;
-    SKALD_ASSIGN_OR_RETURN(const uint64_t bytes, TailBytes(env, *file, from));
-    if (bytes > 0) {
-      SKALD_ASSIGN_OR_RETURN(TornTail cut, Cut(env, *file, from, bytes));
-      cuts.push_back(std::move(cut));
-    }
-    if (*file == damage->place.file) break;
-  }
-  SKALD_RETURN_IF_ERROR(SyncFolder(env, folder));
-  return cuts;
-}
-
-}  // namespace
 
 absl::StatusOr<std::vector<std::string>> ListWalFiles(rocksdb::Env& env,
                                                       const std::string& folder) {
@@ -331,19 +307,34 @@ absl::StatusOr<std::optional<WalDamage>> ScanWal(rocksdb::Env& env,
   return std::move(scanner).damage();
 }
 
-absl::StatusOr<std::vector<TornTail>> CheckWal(rocksdb::Env& env, const std::string& folder) {
-  SKALD_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListWalFiles(env, folder));
-  return CheckFiles(env, folder, files);
-}
-
-absl::StatusOr<std::vector<TornTail>> CheckManifest(rocksdb::Env& env, const std::string& folder) {
+absl::StatusOr<std::string> ManifestFile(rocksdb::Env& env, const std::string& folder) {
   std::string name;
   SKALD_RETURN_IF_ERROR(FromRocksDb(rocksdb::ReadFileToString(&env, folder + "/CURRENT", &name),
                                     absl::StrCat("read ", folder, "/CURRENT")));
   const std::string file = absl::StrCat(folder, "/", absl::StripTrailingAsciiWhitespace(name));
-  // RocksDB tells best what is wrong with a folder without it.
-  if (!env.FileExists(file).ok()) return std::vector<TornTail>();
-  return CheckFiles(env, folder, {file});
+  if (env.FileExists(file).ok()) return file;
+  return absl::DataLossError(absl::StrCat(folder, "/CURRENT names '",
+                                          absl::StripTrailingAsciiWhitespace(name),
+                                          "', which is not there"));
+}
+
+absl::StatusOr<std::vector<TornTail>> CutTornTail(rocksdb::Env& env, const std::string& folder,
+                                                  const std::vector<std::string>& files,
+                                                  const WalDamage& damage) {
+  std::vector<TornTail> cuts;
+  // Files after the damaged one hold nothing valid: cut them whole, the last first, so that a crash
+  // in between leaves the same decision to the next start.
+  for (auto file = files.rbegin(); file != files.rend(); ++file) {
+    const uint64_t from = *file == damage.place.file ? damage.record_offset : 0;
+    SKALD_ASSIGN_OR_RETURN(const uint64_t bytes, TailBytes(env, *file, from));
+    if (bytes > 0) {
+      SKALD_ASSIGN_OR_RETURN(TornTail cut, Cut(env, *file, from, bytes));
+      cuts.push_back(std::move(cut));
+    }
+    if (*file == damage.place.file) break;
+  }
+  SKALD_RETURN_IF_ERROR(SyncFolder(env, folder));
+  return cuts;
 }
 
 }  // namespace skald::storage

@@ -5,8 +5,10 @@
 // acknowledged data. Damage with nothing valid after it is the last batch, which a crash tore
 // before it was acknowledged: it can be cut off.
 //
-// RocksDB's MANIFEST, its list of tables, is written in the same form and under the same rule:
-// nothing is done on the strength of an entry before it is synced. RocksDB refuses a torn one too.
+// RocksDB's MANIFEST, its list of tables, is written in the same form: nothing is done on the
+// strength of an entry before it is synced. But its last record may be an old one, on whose
+// strength write-ahead files were deleted: log_check.h looks for that before anything of it is cut
+// off.
 //
 // Write-ahead files have zeros written ahead (wal_file_system.h). Zeros up to the end of a file are
 // no damage; zeros with anything behind them are.
@@ -55,12 +57,16 @@ absl::StatusOr<std::vector<std::string>> ListWalFiles(rocksdb::Env& env, const s
 absl::StatusOr<std::optional<WalDamage>> ScanWal(rocksdb::Env& env,
                                                  const std::vector<std::string>& files);
 
-// Scans the files of `folder` and cuts a torn tail off, keeping the bytes, up to the last that is
-// not zero, in `<file>.torn`. Returns what was cut. DATA_LOSS, with nothing changed, when
-// acknowledged data is damaged.
-absl::StatusOr<std::vector<TornTail>> CheckWal(rocksdb::Env& env, const std::string& folder);
+// The MANIFEST that `folder` names in CURRENT. DATA_LOSS when it is not there.
+absl::StatusOr<std::string> ManifestFile(rocksdb::Env& env, const std::string& folder);
 
-// The same for the MANIFEST that `folder` names in CURRENT.
-absl::StatusOr<std::vector<TornTail>> CheckManifest(rocksdb::Env& env, const std::string& folder);
+// What damage that is followed by a record means: DATA_LOSS.
+absl::Status LostDataError(const WalDamage& damage);
+
+// Cuts `damage`, which nothing follows, off `files` of `folder`, in which it was found. The bytes,
+// up to the last that is not zero, are kept in `<file>.torn`. Returns what was cut.
+absl::StatusOr<std::vector<TornTail>> CutTornTail(rocksdb::Env& env, const std::string& folder,
+                                                  const std::vector<std::string>& files,
+                                                  const WalDamage& damage);
 
 }  // namespace skald::storage

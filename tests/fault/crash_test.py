@@ -4,10 +4,11 @@
 Method: SIGKILL of a real skaldd under load, over and over on one data directory: at random moments,
 and at named places (crash_points.py) between and within its writes, where a library kills it. Clients
 start and cancel sagas, a worker answers their tasks, an auditor watches checkpoints, keys are rotated,
-models rebuilt, and each OK is written down. After each restart what was acknowledged since the last one is
-looked for in the log, and some of it asked for through the API and asked for again; now and then and
-at the end all of it is. SIGKILL leaves the page cache, so this is about the process, not the disk:
-tests/fault/power_loss_test.cc and tests/storage have the faults of disks.
+models rebuilt, and each OK is written down. Now and then `skald fsck` examines what a kill left. After each
+restart what was acknowledged since the last one is looked for in the log, and some of it asked for
+through the API and asked for again; now and then and at the end all of it is. SIGKILL leaves the page
+cache, so this is about the process, not the disk: tests/fault/power_loss_test.cc and tests/storage have
+the faults of disks.
 
     crash_test.py --bin build/dev/bin --stubs build/dev/gen_python [--cycles 30] [--seed N]
 
@@ -50,6 +51,7 @@ do:
       output: { as: '${ $input }' }
 """
 FULL_CHECK_EVERY = 100  # cycles
+EXAMINE_EVERY = 5       # cycles: what the kill left is examined before the next start
 REACHED_WITHIN = 5      # seconds; a place that is not reached by then was missed
 MISSES_MAX = 3          # in a row, of one place: then it is no place any more
 POINT_BYTES = 4096      # crash_point.cc
@@ -59,7 +61,8 @@ class CrashingServer:
     """skaldd on one data directory, killed and started again at will."""
 
     def __init__(self, bin_folder, folder, log):
-        self._server = Server(bin_folder, os.path.join(folder, "store"), log,
+        self._skald, self._store = os.path.join(bin_folder, "skald"), os.path.join(folder, "store")
+        self._server = Server(bin_folder, self._store, log,
                               "--lease", "2s", "--checkpoint-interval", "100ms")
         self._point_file = os.path.join(folder, "crash_point")
         asan = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
@@ -131,6 +134,12 @@ class CrashingServer:
         self.dying.set()
         if (code := self._server.stop()) != 0:
             raise Broken(f"skaldd did not stop cleanly (exit {code})")
+
+    def examine(self):
+        """What a kill left is no damage."""
+        done = subprocess.run([self._skald, "fsck", self._store], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Broken(f"skald fsck of a store that was killed (exit {done.returncode}): {done.stdout}{done.stderr}")
 
     def end(self):
         self._server.kill()
@@ -216,6 +225,8 @@ class Run:
             self._kills += 1
         if point is not None:
             self._note(point, reached)
+        if number % EXAMINE_EVERY == 0:
+            self._server.examine()
         self._begin()
 
     def _reach(self, point):
