@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "rocksdb/env.h"
+#include "storage/rocksdb/log_tables.h"
 #include "storage/rocksdb/unlisted_tables.h"
 
 namespace skald::storage {
@@ -33,14 +34,17 @@ absl::Status LogCheck::Look() {
   absl::StatusOr<std::string> manifest = ManifestFile(env_, folder_);
   if (!manifest.ok()) return Mendable(manifest.status());
   list_.files = {*std::move(manifest)};
-  SKALD_RETURN_IF_ERROR(Scan(list_));
+  SKALD_RETURN_IF_ERROR(Scan(list_, std::nullopt));
+  const absl::StatusOr<LogTables> tables = ReadLogTables(*view_, folder_);
+  if (!tables.ok()) return Mendable(tables.status());
   SKALD_ASSIGN_OR_RETURN(wal_.files, ListWalFiles(env_, folder_));
-  SKALD_RETURN_IF_ERROR(Scan(wal_));
+  if (wal_.files.empty() && tables->identity.has_value()) return Mendable(NoWalError(folder_));
+  SKALD_RETURN_IF_ERROR(Scan(wal_, tables->wal));
   return list_.damage.has_value() ? LookForLostTables() : absl::OkStatus();
 }
 
-absl::Status LogCheck::Scan(Row& row) {
-  SKALD_ASSIGN_OR_RETURN(row.damage, ScanWal(env_, row.files));
+absl::Status LogCheck::Scan(Row& row, const std::optional<WalStart>& start) {
+  SKALD_ASSIGN_OR_RETURN(row.damage, ScanWal(env_, row.files, start));
   if (!row.damage.has_value()) return absl::OkStatus();
   if (row.damage->followed_by.has_value()) return Mendable(LostDataError(*row.damage));
   system_->HideTornTail(row.files, *row.damage);

@@ -23,7 +23,7 @@ class LogCheck {
   // The log in `folder`, which must have a file CURRENT. `env` outlives it.
   LogCheck(rocksdb::Env& env, std::string folder);
 
-  // DATA_LOSS when acknowledged data is damaged or would be lost by what Cut does.
+  // DATA_LOSS when acknowledged data is damaged or missing, or would be lost by what Cut does.
   absl::Status Look();
   // Cuts torn tails off. After Look.
   absl::StatusOr<std::vector<TornTail>> Cut();
@@ -35,7 +35,7 @@ class LogCheck {
     std::optional<WalDamage> damage;
   };
 
-  absl::Status Scan(Row& row);
+  absl::Status Scan(Row& row, const std::optional<WalStart>& start);
   absl::Status LookForLostTables();
 
   rocksdb::Env& env_;

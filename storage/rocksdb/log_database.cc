@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "rocksdb/env.h"
 #include "storage/rocksdb/log_check.h"
+#include "storage/rocksdb/log_tables.h"
 #include "storage/rocksdb/rocksdb_options.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/slice.h"
@@ -20,7 +21,6 @@
 namespace skald::storage {
 namespace {
 
-constexpr absl::string_view kIdentityKey = "identity";
 constexpr uint32_t kPartitionCountDefault = 16;
 constexpr uint32_t kPartitionCountMax = 4096;
 constexpr absl::string_view kMend =

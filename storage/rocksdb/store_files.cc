@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "rocksdb/sst_file_reader.h"
 #include "storage/rocksdb/database_lock.h"
+#include "storage/rocksdb/log_tables.h"
 #include "storage/rocksdb/read_only_file_system.h"
 #include "storage/rocksdb/rocksdb_event_log.h"
 #include "storage/rocksdb/rocksdb_options.h"
@@ -111,18 +112,31 @@ class Examination {
           mend);
       return false;
     }
-    const bool manifest_intact = CheckSequence({manifest}, mend);
+    const bool manifest_intact = CheckSequence({manifest}, mend, std::nullopt);
     absl::StatusOr<std::vector<std::string>> wal = ListWalFiles(*store_.env, folder);
     if (!wal.ok()) {
       Add(Severity::kDamage, folder, wal.status().message(), mend);
       return false;
     }
-    return CheckSequence(*wal, mend) && manifest_intact;
+    std::optional<WalStart> start;
+    if (manifest_intact && folder == Log()) {
+      const absl::StatusOr<LogTables> tables = ReadLogTables(*store_.env, folder);
+      if (!tables.ok()) {
+        Add(Severity::kDamage, folder, tables.status().message(), mend);
+        return false;
+      }
+      if (wal->empty() && tables->identity.has_value()) {
+        Add(Severity::kDamage, folder, NoWalError(folder).message(), mend);
+      }
+      start = tables->wal;
+    }
+    return CheckSequence(*wal, mend, start) && manifest_intact;
   }
 
-  bool CheckSequence(const std::vector<std::string>& files, absl::string_view mend) {
+  bool CheckSequence(const std::vector<std::string>& files, absl::string_view mend,
+                     const std::optional<WalStart>& start) {
     for (const std::string& file : files) Progress(file);
-    const absl::StatusOr<std::optional<WalDamage>> scanned = ScanWal(*store_.env, files);
+    const absl::StatusOr<std::optional<WalDamage>> scanned = ScanWal(*store_.env, files, start);
     if (!scanned.ok()) {
       Add(Severity::kDamage, files.front(), scanned.status().message(), mend);
       return false;
@@ -130,6 +144,13 @@ class Examination {
     if (!scanned->has_value()) return true;
     const WalDamage& damage = **scanned;
     const std::string where = absl::StrCat(damage.place.file, ", byte ", damage.place.offset);
+    if (damage.IsGap()) {
+      Add(Severity::kDamage, where,
+          absl::StrCat("records before it are missing: ", damage.what,
+                       ": what was acknowledged is lost"),
+          mend);
+      return false;
+    }
     if (damage.followed_by) {
       Add(Severity::kDamage, where,
           absl::StrCat(damage.what, ", and records follow, the next in ",

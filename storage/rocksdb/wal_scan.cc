@@ -11,7 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "rocksdb/env.h"
+#include "rocksdb/write_batch.h"
 #include "storage/crc32c.h"
+#include "storage/keys.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/slice.h"
 
@@ -22,6 +24,7 @@ constexpr size_t kBlockBytes = 32 << 10;
 constexpr size_t kHeaderBytes = 7;
 constexpr size_t kRecyclableHeaderBytes = 11;
 constexpr size_t kTypeAt = 6;
+constexpr size_t kWriteHeaderBytes = 12;
 
 // Fragment types as they are stored. The recyclable ones are these plus 4.
 enum class FragmentType : uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
@@ -31,13 +34,14 @@ constexpr uint8_t kLastRecyclableType = 8;
 struct Fragment {
   FragmentType type = FragmentType::kFull;
   size_t bytes = 0;  // with its header
+  absl::string_view payload;
 
   bool StartsRecord() const { return type == FragmentType::kFull || type == FragmentType::kFirst; }
   bool EndsRecord() const { return type == FragmentType::kFull || type == FragmentType::kLast; }
 };
 
-uint32_t ReadLittleEndian(absl::string_view bytes, size_t at, size_t count) {
-  uint32_t value = 0;
+uint64_t ReadLittleEndian(absl::string_view bytes, size_t at, size_t count) {
+  uint64_t value = 0;
   for (size_t i = count; i > 0; --i) {
     value = value << 8 | static_cast<unsigned char>(bytes[at + i - 1]);
   }
@@ -66,7 +70,7 @@ absl::StatusOr<Fragment> ParseFragment(absl::string_view bytes, uint64_t file_nu
     return absl::DataLossError("a fragment goes on past the end of its block or file");
   }
   const absl::string_view covered = bytes.substr(kTypeAt, header_bytes - kTypeAt + length);
-  if (Crc32c(covered) != Unmask(ReadLittleEndian(bytes, 0, 4))) {
+  if (Crc32c(covered) != Unmask(static_cast<uint32_t>(ReadLittleEndian(bytes, 0, 4)))) {
     return absl::DataLossError("the checksum of a fragment does not match");
   }
   if (recyclable &&
@@ -74,7 +78,9 @@ absl::StatusOr<Fragment> ParseFragment(absl::string_view bytes, uint64_t file_nu
     return absl::DataLossError("a fragment belongs to a former life of the file");
   }
   const auto type = recyclable ? stored_type - kRecyclableShift : stored_type;
-  return Fragment{.type = static_cast<FragmentType>(type), .bytes = header_bytes + length};
+  return Fragment{.type = static_cast<FragmentType>(type),
+                  .bytes = header_bytes + length,
+                  .payload = bytes.substr(header_bytes, length)};
 }
 
 bool IsZeros(absl::string_view bytes) {
@@ -98,10 +104,45 @@ absl::string_view BaseName(absl::string_view path) {
   return slash == absl::string_view::npos ? path : path.substr(slash + 1);
 }
 
+// Compares the first commit of each partition with where its tables end.
+class FirstCommits : public rocksdb::WriteBatch::Handler {
+ public:
+  explicit FirstCommits(std::map<uint32_t, Position> last_positions)
+      : last_positions_(std::move(last_positions)) {}
+
+  // What is missing before the writes of `record`, if anything.
+  std::optional<std::string> Look(const std::string& record) {
+    gap_.reset();
+    if (last_positions_.empty()) return gap_;
+    // What RocksDB cannot read, it tells of when it opens the file.
+    rocksdb::WriteBatch(record).Iterate(this).PermitUncheckedError();
+    return gap_;
+  }
+
+  rocksdb::Status PutCF(uint32_t family, const rocksdb::Slice& key,
+                        const rocksdb::Slice&) override {
+    const auto last = last_positions_.find(family);
+    if (last == last_positions_.end()) return rocksdb::Status::OK();
+    const absl::StatusOr<Position> first = ParseLogKey(FromSlice(key));
+    if (first.ok() && *first > last->second.Next()) {
+      gap_ = absl::StrCat("a partition's commit is at position ", first->value(),
+                          ", but its tables end at ", last->second.value());
+    }
+    last_positions_.erase(last);
+    return rocksdb::Status::OK();
+  }
+
+ private:
+  // Of the partitions that have not been met yet.
+  std::map<uint32_t, Position> last_positions_;
+  std::optional<std::string> gap_;
+};
+
 // Goes over the files in order and remembers the first damage.
 class Scanner {
  public:
-  explicit Scanner(rocksdb::Env& env) : env_(env) {}
+  Scanner(rocksdb::Env& env, const std::optional<WalStart>& start)
+      : env_(env), start_(start), first_commits_(start.value_or(WalStart()).last_positions) {}
 
   // Returns early once damage is known to be followed by a record.
   absl::Status ScanFile(const std::string& file) {
@@ -165,11 +206,43 @@ class Scanner {
         return;
       }
       record_start_ = offset;
+      record_.clear();
     } else if (!record_start_.has_value()) {
       // After damage this is the rest of the damaged record.
       SetDamage(offset, "a fragment continues no record");
     }
-    if (fragment.EndsRecord()) record_start_.reset();
+    if (record_start_.has_value() && IsNeeded())
+      record_.append(fragment.payload.data(), fragment.payload.size());
+    if (!fragment.EndsRecord()) return;
+    if (record_start_.has_value() && IsNeeded()) CheckWrites(*record_start_);
+    record_start_.reset();
+  }
+
+  // Whether what the file holds may be nowhere else.
+  bool IsNeeded() const { return start_.has_value() && number_ >= start_->oldest_file; }
+
+  // Whether the record that begins at `offset` goes on where the one before it ended.
+  void CheckWrites(uint64_t offset) {
+    // RocksDB tells best what is wrong with such a one.
+    if (record_.size() < kWriteHeaderBytes) return;
+    const uint64_t sequence = ReadLittleEndian(record_, 0, 8);
+    const uint64_t count = ReadLittleEndian(record_, 8, 4);
+    // Takes no number, so its own says nothing.
+    if (count == 0) return;
+    // What the list knows of may still stand in the first record.
+    const uint64_t latest = next_sequence_.value_or(start_->last_sequence + 1);
+    if (sequence > latest || (next_sequence_.has_value() && sequence < latest)) {
+      return SetGap(offset,
+                    absl::StrCat("write ", latest, " should stand here, but it is ", sequence));
+    }
+    next_sequence_ = sequence + count;
+    const std::optional<std::string> gap = first_commits_.Look(record_);
+    if (gap.has_value()) SetGap(offset, *gap);
+  }
+
+  void SetGap(uint64_t offset, absl::string_view what) {
+    SetDamage(offset, what);
+    damage_->followed_by = damage_->place;
   }
 
   // Behind damage no length can be believed: looks at every byte of the block for a record's start.
@@ -193,10 +266,16 @@ class Scanner {
   }
 
   rocksdb::Env& env_;
+  const std::optional<WalStart> start_;
   std::string file_;
   uint64_t number_ = 0;
   // Where the record that is being read started.
   std::optional<uint64_t> record_start_;
+  // What is read of it, if its writes are checked.
+  std::string record_;
+  // The number of the next write.
+  std::optional<uint64_t> next_sequence_;
+  FirstCommits first_commits_;
   // There has been nothing but zeros from here on. Only while there is no damage.
   std::optional<uint64_t> zeros_from_;
   std::optional<WalDamage> damage_;
@@ -275,10 +354,21 @@ absl::StatusOr<TornTail> Cut(rocksdb::Env& env, const std::string& file, uint64_
 }  // namespace
 
 absl::Status LostDataError(const WalDamage& damage) {
+  if (damage.IsGap()) {
+    return absl::DataLossError(
+        absl::StrCat("acknowledged data is lost: records are missing before ", damage.place.file,
+                     ", byte ", damage.place.offset, ": ", damage.what));
+  }
   return absl::DataLossError(absl::StrCat(
       "acknowledged data is lost: ", damage.place.file, " is damaged at byte ", damage.place.offset,
       " (", damage.what, ") and has records after it, the next in ", damage.followed_by->file,
       " at byte ", damage.followed_by->offset));
+}
+
+absl::Status NoWalError(const std::string& folder) {
+  return absl::DataLossError(
+      absl::StrCat("acknowledged data is lost: there is no write-ahead file in ", folder,
+                   ", and a store always has one, with its newest commits"));
 }
 
 absl::StatusOr<std::vector<std::string>> ListWalFiles(rocksdb::Env& env,
@@ -298,8 +388,9 @@ absl::StatusOr<std::vector<std::string>> ListWalFiles(rocksdb::Env& env,
 }
 
 absl::StatusOr<std::optional<WalDamage>> ScanWal(rocksdb::Env& env,
-                                                 const std::vector<std::string>& files) {
-  Scanner scanner(env);
+                                                 const std::vector<std::string>& files,
+                                                 const std::optional<WalStart>& start) {
+  Scanner scanner(env, start);
   for (const std::string& file : files) {
     SKALD_RETURN_IF_ERROR(scanner.ScanFile(file));
     if (scanner.done()) break;

@@ -3,9 +3,6 @@
 // Method: copies of a log's folder, made while it is open, are what a kill leaves. Its list is
 // damaged, or tables are put beside those that it names; then the copy is examined and opened.
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -17,6 +14,7 @@
 #include "storage/rocksdb/rocksdb_event_log.h"
 #include "storage/rocksdb/wal_scan.h"
 #include "storage/store_files.h"
+#include "tests/storage/folder_image.h"
 #include "tests/storage/test_commits.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_folder.h"
@@ -35,19 +33,7 @@ using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using Severity = StoreFinding::Severity;
-// By name; of a folder.
-using Files = std::map<std::string, std::string>;
-
 constexpr PartitionId kPartition{0};
-
-Files Contents(const std::string& folder) {
-  Files files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    std::ifstream file(entry.path(), std::ios::binary);
-    files[entry.path().filename()].assign(std::istreambuf_iterator<char>(file), {});
-  }
-  return files;
-}
 
 bool IsTable(const std::string& name) { return absl::EndsWith(name, ".sst"); }
 
@@ -73,19 +59,15 @@ class LostTableTest : public ::testing::Test {
       commits_.push_back(maker.Next(2, std::string(200, 'p')));
       ASSERT_OK((*log)->Append({commits_.back()}));
     }
-    killed_ = Contents(store_ + "/log");
+    killed_ = ReadLiveFolder(store_ + "/log");
     ASSERT_OK((*log)->Flush());
-    flushed_ = Contents(store_ + "/log");
+    flushed_ = ReadLiveFolder(store_ + "/log");
   }
 
   // A store of these files.
-  std::string Store(const Files& files) {
+  std::string Store(const FolderImage& files) {
     const std::string store = folder_.Sub("copy");
-    fs::remove_all(store);
-    fs::create_directories(store + "/log");
-    for (const auto& [name, content] : files) {
-      std::ofstream(store + "/log/" + name, std::ios::binary) << content;
-    }
+    WriteFolder(store + "/log", files);
     return store;
   }
 
@@ -104,26 +86,26 @@ class LostTableTest : public ::testing::Test {
   TempFolder folder_{TempFolder::MemoryParent()};
   const std::string store_ = folder_.Sub("store");
   std::vector<StagedCommit> commits_;
-  Files killed_;   // all commits are in a write-ahead file
-  Files flushed_;  // they are in a table
+  FolderImage killed_;   // all commits are in a write-ahead file
+  FolderImage flushed_;  // they are in a table
 };
 
 // Goal: what the list's last entry names is not given up because a bit of that entry flipped.
 // Method: the store is killed, started (its commits go into tables, the write-ahead file goes),
 // killed again.
 TEST_F(LostTableTest, ADamagedLastEntryOfTheListIsNoTornOne) {
-  Files started;
+  FolderImage started;
   {
     const std::string store = Store(killed_);
     auto log = RocksDbEventLog::Open(Options(store));
     ASSERT_OK(log.status());
-    started = Contents(store + "/log");
+    started = ReadLiveFolder(store + "/log");
   }
   const std::string manifest = Manifest(Store(started) + "/log");
   const size_t size = started[manifest].size();
   for (const size_t from_end : {1, 5, 9, 20}) {
     SCOPED_TRACE(absl::StrCat(from_end, " bytes before the end"));
-    Files damaged = started;
+    FolderImage damaged = started;
     damaged[manifest][size - from_end] ^= 0x04;
     const std::string store = Store(damaged);
     EXPECT_THAT(Findings(store), Contains(AllOf(Field(&StoreFinding::severity, Severity::kDamage),
@@ -132,10 +114,7 @@ TEST_F(LostTableTest, ADamagedLastEntryOfTheListIsNoTornOne) {
                 StatusIs(absl::StatusCode::kDataLoss,
                          AllOf(HasSubstr(manifest), HasSubstr("commits that are nowhere else"),
                                HasSubstr("Nothing was changed"), HasSubstr("restore"))));
-    Files after = Contents(store + "/log");
-    after.erase("SKALD_LOCK");
-    damaged.erase("SKALD_LOCK");
-    EXPECT_EQ(after, damaged);
+    EXPECT_EQ(WithoutLock(ReadFolder(store + "/log")), WithoutLock(damaged));
   }
 }
 
@@ -148,7 +127,7 @@ TEST_F(LostTableTest, ATornEntryOfTheListIsCutOff) {
   ASSERT_GT(list.size(), before);
   for (size_t size = before + 1; size < list.size(); ++size) {
     SCOPED_TRACE(absl::StrCat("cut at ", size));
-    Files torn = flushed_;
+    FolderImage torn = flushed_;
     for (const auto& [name, content] : killed_) torn[name] = content;
     torn[manifest] = list.substr(0, size);
     const std::string store = Store(torn);
@@ -168,7 +147,7 @@ TEST_F(LostTableTest, ATableThatWasBeingWrittenIsNoDamage) {
   ASSERT_FALSE(table.empty());
   for (const size_t size : {size_t{0}, table.size() / 2, table.size() - 1, table.size()}) {
     SCOPED_TRACE(size);
-    Files left = killed_;
+    FolderImage left = killed_;
     left["000077.sst"] = table.substr(0, size);
     const std::string store = Store(left);
     EXPECT_THAT(
