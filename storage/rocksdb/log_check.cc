@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "rocksdb/env.h"
-#include "storage/rocksdb/log_tables.h"
 #include "storage/rocksdb/unlisted_tables.h"
 
 namespace skald::storage {
@@ -30,16 +29,21 @@ LogCheck::LogCheck(rocksdb::Env& env, std::string folder)
       system_(std::make_shared<ReadOnlyFileSystem>(env.GetFileSystem())),
       view_(rocksdb::NewCompositeEnv(system_)) {}
 
-absl::Status LogCheck::Look() {
+absl::Status LogCheck::LookAtTables() {
   absl::StatusOr<std::string> manifest = ManifestFile(env_, folder_);
   if (!manifest.ok()) return Mendable(manifest.status());
   list_.files = {*std::move(manifest)};
   SKALD_RETURN_IF_ERROR(Scan(list_, std::nullopt));
-  const absl::StatusOr<LogTables> tables = ReadLogTables(*view_, folder_);
+  absl::StatusOr<LogTables> tables = ReadLogTables(*view_, folder_);
   if (!tables.ok()) return Mendable(tables.status());
+  tables_ = *std::move(tables);
+  return absl::OkStatus();
+}
+
+absl::Status LogCheck::LookAtWal() {
   SKALD_ASSIGN_OR_RETURN(wal_.files, ListWalFiles(env_, folder_));
-  if (wal_.files.empty() && tables->identity.has_value()) return Mendable(NoWalError(folder_));
-  SKALD_RETURN_IF_ERROR(Scan(wal_, tables->wal));
+  if (wal_.files.empty() && identity().has_value()) return Mendable(NoWalError(folder_));
+  SKALD_RETURN_IF_ERROR(Scan(wal_, tables_.wal));
   return list_.damage.has_value() ? LookForLostTables() : absl::OkStatus();
 }
 

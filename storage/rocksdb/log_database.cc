@@ -68,9 +68,7 @@ class Opening {
       return absl::NotFoundError(absl::StrCat("there is no event log in ", options_.path));
     }
     if (exists) {
-      LogCheck check(env_, options_.path);
-      SKALD_RETURN_IF_ERROR(check.Look());
-      SKALD_ASSIGN_OR_RETURN(database_->report.torn_tails, check.Cut());
+      SKALD_RETURN_IF_ERROR(CheckFiles());
     }
     SKALD_RETURN_IF_ERROR(OpenFamilies(exists));
     SKALD_ASSIGN_OR_RETURN(const bool complete, ReadIdentity());
@@ -118,6 +116,19 @@ class Opening {
       }
     }
     return false;
+  }
+
+  // What is to be refused is refused here, before RocksDB changes anything.
+  absl::Status CheckFiles() {
+    LogCheck check(env_, options_.path);
+    SKALD_RETURN_IF_ERROR(check.LookAtTables());
+    if (check.identity().has_value()) {
+      SKALD_RETURN_IF_ERROR(ParseIdentity(*check.identity()));
+      SKALD_RETURN_IF_ERROR(CheckFormat());
+    }
+    SKALD_RETURN_IF_ERROR(check.LookAtWal());
+    SKALD_ASSIGN_OR_RETURN(database_->report.torn_tails, check.Cut());
+    return absl::OkStatus();
   }
 
   absl::Status OpenFamilies(bool exists) {
@@ -188,11 +199,14 @@ class Opening {
       return false;
     }
     SKALD_RETURN_IF_ERROR(Mendable(status));
-    if (!database_->identity.ParseFromString(bytes)) {
-      return absl::DataLossError(
-          absl::StrCat("the store identity in ", options_.path, " is damaged", kMend));
-    }
+    SKALD_RETURN_IF_ERROR(ParseIdentity(bytes));
     return true;
+  }
+
+  absl::Status ParseIdentity(const std::string& bytes) {
+    if (database_->identity.ParseFromString(bytes)) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("the store identity in ", options_.path, " is damaged", kMend));
   }
 
   // A crash may have left some families of an unfinished creation: they are empty.
@@ -244,14 +258,18 @@ class Opening {
     return absl::OkStatus();
   }
 
+  absl::Status CheckFormat() {
+    const uint32_t version = database_->identity.format_version();
+    if (version == kDataFormatVersion) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        absl::StrCat("the event log in ", options_.path, " has format version ", version,
+                     ", and this build reads version ", kDataFormatVersion,
+                     ". Nothing was changed: open it with a build that reads its version"));
+  }
+
   absl::Status CheckIdentity() {
+    SKALD_RETURN_IF_ERROR(CheckFormat());
     const log::v1::StoreIdentity& identity = database_->identity;
-    if (identity.format_version() != kDataFormatVersion) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "the event log in ", options_.path, " has format version ", identity.format_version(),
-          ", and this build reads version ", kDataFormatVersion,
-          ". Nothing was changed: open it with a build that reads its version"));
-    }
     if (identity.store_id().size() != 16 ||
         identity.partition_count() != database_->partitions.size()) {
       return absl::DataLossError(absl::StrCat(options_.path, " has ", database_->partitions.size(),

@@ -15,6 +15,7 @@
 #include "rocksdb/db.h"
 #include "skald/log/v1/record.pb.h"
 #include "storage/keys.h"
+#include "tests/storage/folder_image.h"
 #include "tests/storage/test_commits.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_folder.h"
@@ -24,6 +25,7 @@ namespace {
 
 using ::skald::testing::StatusIs;
 using ::skald::testing::TempFolder;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr PartitionId kFirst{0};
@@ -131,6 +133,36 @@ TEST_F(RocksDbEventLogTest, OtherFormatVersionIsRefused) {
   });
   EXPECT_THAT(RocksDbEventLog::Open(options_).status(),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format version 2")));
+}
+
+// Goal: a store of another format is left as it is. Method: it has commits in a write-ahead file,
+// the last one torn, which a start of its own build would make tables of.
+TEST_F(RocksDbEventLogTest, AStoreOfAnotherFormatIsNotChanged) {
+  OpenLog();
+  Tamper([](rocksdb::DB& db, const auto& handles) {
+    log::v1::StoreIdentity identity;
+    std::string bytes;
+    ASSERT_TRUE(db.Get({}, handles[0], "identity", &bytes).ok());
+    ASSERT_TRUE(identity.ParseFromString(bytes));
+    identity.set_format_version(2);
+    ASSERT_TRUE(db.Put({}, handles[0], "identity", identity.SerializeAsString()).ok());
+    ASSERT_TRUE(db.Flush({}, handles[0]).ok());
+    CommitMaker maker(kFirst);
+    for (int i = 0; i < 5; ++i) {
+      const StagedCommit commit = maker.Next(1);
+      ASSERT_TRUE(db.Put({}, handles[1], LogKey(commit.first), commit.record).ok());
+    }
+  });
+  for (const auto& entry : std::filesystem::directory_iterator(options_.path)) {
+    if (entry.path().extension() == ".log" && entry.file_size() > 3) {
+      std::filesystem::resize_file(entry.path(), entry.file_size() - 3);
+    }
+  }
+  const FolderImage before = WithoutLock(ReadFolder(options_.path));
+  EXPECT_THAT(RocksDbEventLog::Open(options_).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("format version 2"), HasSubstr("Nothing was changed"))));
+  EXPECT_EQ(WithoutLock(ReadFolder(options_.path)), before);
 }
 
 TEST_F(RocksDbEventLogTest, CommitsWithoutIdentityAreRefused) {
