@@ -96,23 +96,12 @@ class Examination {
 
   // The list of tables and the write-ahead files: rows of records, each synced before the next.
   bool CheckRecords(const std::string& folder, absl::string_view mend) {
-    std::string current;
-    const rocksdb::Status read =
-        rocksdb::ReadFileToString(store_.env.get(), folder + "/CURRENT", &current);
-    if (!read.ok()) {
-      Add(Severity::kDamage, folder + "/CURRENT", "cannot be read, or is missing", mend);
+    const absl::StatusOr<std::string> manifest = ManifestFile(*store_.env, folder);
+    if (!manifest.ok()) {
+      Add(Severity::kDamage, folder + "/CURRENT", manifest.status().message(), mend);
       return false;
     }
-    const std::string manifest =
-        absl::StrCat(folder, "/", absl::StripTrailingAsciiWhitespace(current));
-    if (!store_.env->FileExists(manifest).ok()) {
-      Add(Severity::kDamage, folder + "/CURRENT",
-          absl::StrCat("names '", absl::StripTrailingAsciiWhitespace(current),
-                       "', which is not there"),
-          mend);
-      return false;
-    }
-    const bool manifest_intact = CheckSequence({manifest}, mend, std::nullopt);
+    const bool manifest_intact = CheckSequence({*manifest}, mend, std::nullopt);
     absl::StatusOr<std::vector<std::string>> wal = ListWalFiles(*store_.env, folder);
     if (!wal.ok()) {
       Add(Severity::kDamage, folder, wal.status().message(), mend);

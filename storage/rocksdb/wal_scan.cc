@@ -6,9 +6,9 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "rocksdb/env.h"
 #include "rocksdb/write_batch.h"
@@ -87,16 +87,24 @@ bool IsZeros(absl::string_view bytes) {
   return bytes.find_first_not_of('\0') == absl::string_view::npos;
 }
 
-// "000012.log" -> 12.
-std::optional<uint64_t> WalNumber(absl::string_view name) {
+// "12" -> 12.
+std::optional<uint64_t> FileNumber(absl::string_view digits) {
   uint64_t number = 0;
-  if (!absl::EndsWith(name, ".log")) return std::nullopt;
-  name.remove_suffix(4);
-  if (name.empty() || !std::all_of(name.begin(), name.end(), absl::ascii_isdigit)) {
+  if (digits.empty() || !std::all_of(digits.begin(), digits.end(), absl::ascii_isdigit)) {
     return std::nullopt;
   }
-  if (!absl::SimpleAtoi(name, &number)) return std::nullopt;
+  if (!absl::SimpleAtoi(digits, &number)) return std::nullopt;
   return number;
+}
+
+// "000012.log" -> 12.
+std::optional<uint64_t> WalNumber(absl::string_view name) {
+  if (!absl::ConsumeSuffix(&name, ".log")) return std::nullopt;
+  return FileNumber(name);
+}
+
+bool IsManifestName(absl::string_view name) {
+  return absl::ConsumePrefix(&name, "MANIFEST-") && FileNumber(name).has_value();
 }
 
 absl::string_view BaseName(absl::string_view path) {
@@ -402,11 +410,14 @@ absl::StatusOr<std::string> ManifestFile(rocksdb::Env& env, const std::string& f
   std::string name;
   SKALD_RETURN_IF_ERROR(FromRocksDb(rocksdb::ReadFileToString(&env, folder + "/CURRENT", &name),
                                     absl::StrCat("read ", folder, "/CURRENT")));
-  const std::string file = absl::StrCat(folder, "/", absl::StripTrailingAsciiWhitespace(name));
+  absl::StripTrailingAsciiWhitespace(&name);
+  if (!IsManifestName(name)) {
+    return absl::DataLossError(
+        absl::StrCat(folder, "/CURRENT is damaged: it does not name a list of tables"));
+  }
+  const std::string file = absl::StrCat(folder, "/", name);
   if (env.FileExists(file).ok()) return file;
-  return absl::DataLossError(absl::StrCat(folder, "/CURRENT names '",
-                                          absl::StripTrailingAsciiWhitespace(name),
-                                          "', which is not there"));
+  return absl::DataLossError(absl::StrCat(folder, "/CURRENT names ", name, ", which is not there"));
 }
 
 absl::StatusOr<std::vector<TornTail>> CutTornTail(rocksdb::Env& env, const std::string& folder,

@@ -83,7 +83,8 @@ absl::StatusOr<std::optional<WalDamage>> ScanWal(
     rocksdb::Env& env, const std::vector<std::string>& files,
     const std::optional<WalStart>& start = std::nullopt);
 
-// The MANIFEST that `folder` names in CURRENT. DATA_LOSS when it is not there.
+// The MANIFEST that `folder` names in CURRENT. DATA_LOSS when CURRENT names none, or it is not
+// there.
 absl::StatusOr<std::string> ManifestFile(rocksdb::Env& env, const std::string& folder);
 
 // What damage that is followed by a record means: DATA_LOSS.

@@ -177,13 +177,13 @@ class DamageTest(harness.Case):
         for name in (self.files("log/*.sst") + self.files("log/[0-9]*.log") + self.files("log/MANIFEST-*")
                      + ["log/CURRENT"] + self.files("views/*.sst") + self.files("views/MANIFEST-*")
                      + ["views/CURRENT"]):
-            for what in ("cut", "gone"):
+            for what in ("cut", "empty", "gone"):
                 with self.subTest(f"{name} {what}"):
                     store = self.copy()
                     if what == "gone":
                         os.remove(f"{store}/{name}")
                     else:
-                        os.truncate(f"{store}/{name}", os.path.getsize(f"{store}/{name}") // 2)
+                        os.truncate(f"{store}/{name}", os.path.getsize(f"{store}/{name}") // 2 * (what == "cut"))
                     answers, messages = self.examine(store, whole)
                     if name.startswith("log/"):
                         self.assertEqual(answers, "refused")

@@ -104,11 +104,26 @@ TEST_F(DataDirectoryTest, DeletedViewsComeBackEmpty) {
 
 TEST_F(DataDirectoryTest, DamagedViewsAreDeletedWithANotice) {
   Fill(options_, 5);
-  std::ofstream(options_.path + "/views/CURRENT") << "rubbish";
-  auto directory = DataDirectory::Open(options_);
-  ASSERT_OK(directory.status());
-  EXPECT_THAT(directory->notices, ElementsAre(HasSubstr("deleted the views")));
-  EXPECT_THAT(directory->views->AppliedPosition(kFirst), IsOkAndHolds(Position(0)));
+  // The empty name is the folder's own.
+  for (const char* const current : {"rubbish", "", "\n", "MANIFEST-\n", "../log/CURRENT\n"}) {
+    SCOPED_TRACE(current);
+    std::ofstream(options_.path + "/views/CURRENT") << current;
+    auto directory = DataDirectory::Open(options_);
+    ASSERT_OK(directory.status());
+    EXPECT_THAT(directory->notices, ElementsAre(HasSubstr("deleted the views")));
+    EXPECT_THAT(directory->views->AppliedPosition(kFirst), IsOkAndHolds(Position(0)));
+    ASSERT_OK(directory->views->Apply(kFirst, {}, Position(5)));
+  }
+}
+
+TEST_F(DataDirectoryTest, APointerFileOfTheLogThatNamesNothingIsDataLoss) {
+  Fill(options_, 5);
+  for (const char* const current : {"rubbish", "", "MANIFEST-\n"}) {
+    std::ofstream(options_.path + "/log/CURRENT") << current;
+    EXPECT_THAT(DataDirectory::Open(options_).status(),
+                StatusIs(absl::StatusCode::kDataLoss,
+                         AllOf(HasSubstr("CURRENT is damaged"), HasSubstr("restore"))));
+  }
 }
 
 TEST_F(DataDirectoryTest, TornTailIsCutWithANotice) {
