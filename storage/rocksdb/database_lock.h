@@ -3,14 +3,15 @@
 // RocksDB opens them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace rocksdb {
 class Env;
-class FileLock;
 }  // namespace rocksdb
 
 namespace skald::storage {
@@ -18,18 +19,25 @@ namespace skald::storage {
 class DatabaseLock {
  public:
   // Takes the lock of the folder `path`, which must exist. UNAVAILABLE when another process, or
-  // another object of this one, holds it.
+  // another object of this one, holds it; PERMISSION_DENIED when this process may not write there.
   static absl::StatusOr<std::unique_ptr<DatabaseLock>> Acquire(rocksdb::Env& env,
                                                                const std::string& path);
-  ~DatabaseLock();
+  // Keeps others from taking it meanwhile, without a right to write. For when Acquire gave
+  // PERMISSION_DENIED, which this may give too. UNAVAILABLE when another process holds it.
+  static absl::StatusOr<std::unique_ptr<DatabaseLock>> AcquireForReading(const std::string& path);
+
+  ~DatabaseLock() { release_(); }
   DatabaseLock(const DatabaseLock&) = delete;
   DatabaseLock& operator=(const DatabaseLock&) = delete;
 
  private:
-  DatabaseLock(rocksdb::Env& env, rocksdb::FileLock* lock) : env_(env), lock_(lock) {}
+  explicit DatabaseLock(std::function<void()> release) : release_(std::move(release)) {}
 
-  rocksdb::Env& env_;
-  rocksdb::FileLock* const lock_;
+  const std::function<void()> release_;
 };
+
+// That the lock of the folder `path` cannot be had because of `error`, a number of the system's,
+// and what to do about it: PERMISSION_DENIED.
+absl::Status LockRefusedError(const std::string& path, int error);
 
 }  // namespace skald::storage

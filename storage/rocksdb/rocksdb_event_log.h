@@ -65,6 +65,7 @@ class RocksDbEventLog : public EventLog {
   // NOT_FOUND: there is no store and create_if_missing is false.
   // FAILED_PRECONDITION: another partition count or format version.
   // UNAVAILABLE: in use by another process, or the device refuses.
+  // PERMISSION_DENIED: this process may not write there.
   // DATA_LOSS: damaged; the text tells file, place and how to mend.
   static absl::StatusOr<std::unique_ptr<RocksDbEventLog>> Open(
       const RocksDbEventLogOptions& options);

@@ -74,13 +74,21 @@ class Examination {
     if (options_.progress) options_.progress(file);
   }
 
-  // Takes the lock that a server would hold, where there is one.
+  // Takes the lock that a server would hold, where there is one. A snapshot may be mounted for
+  // reading alone, and a store may be another user's.
   absl::Status Lock(const std::string& folder) {
     std::error_code ignored;
     if (!std::filesystem::exists(folder + "/SKALD_LOCK", ignored)) return absl::OkStatus();
-    SKALD_ASSIGN_OR_RETURN(std::unique_ptr<DatabaseLock> lock,
-                           DatabaseLock::Acquire(*rocksdb::Env::Default(), folder));
-    store_.locks.push_back(std::move(lock));
+    absl::StatusOr<std::unique_ptr<DatabaseLock>> lock =
+        DatabaseLock::Acquire(*rocksdb::Env::Default(), folder);
+    if (absl::IsPermissionDenied(lock.status())) lock = DatabaseLock::AcquireForReading(folder);
+    if (absl::IsPermissionDenied(lock.status())) {
+      Add(Severity::kNotice, folder, "it cannot be locked, so that a server may be running on it",
+          "see to it that none does while the store is examined");
+      return absl::OkStatus();
+    }
+    SKALD_RETURN_IF_ERROR(lock.status());
+    store_.locks.push_back(*std::move(lock));
     return absl::OkStatus();
   }
 
