@@ -18,6 +18,12 @@ constexpr size_t kPoisonErrorBytesMax = 1 << 10;
 
 bool Goes(const Folding& folding) { return !folding.table->checkpoint().stopped.has_value(); }
 
+uint64_t BytesOf(const storage::CommitView& commit) {
+  uint64_t bytes = commit.header_bytes.size() + commit.bodies.size();
+  for (const absl::string_view slot : commit.slots) bytes += slot.size();
+  return bytes;
+}
+
 // What says that the machine, not the event, is the matter: the round is tried again.
 bool IsTransient(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDataLoss(status) || absl::IsCancelled(status);
@@ -55,7 +61,9 @@ absl::StatusOr<RoundResult> FoldPass::Round(const RoundBounds& bounds, bool with
   RoundResult result;
   MergedLog commits(*options_.log, cut_.positions, bounds.through, bounds.until);
   Timestamp last_time = cut_.time;
-  while (result.events < bounds.events_max) {
+  uint64_t bytes = 0;
+  bool is_full = bounds.events_max == 0;
+  while (!is_full) {
     SKALD_ASSIGN_OR_RETURN(const bool more, commits.Next());
     result.is_complete = !more;
     if (!more) break;
@@ -65,6 +73,10 @@ absl::StatusOr<RoundResult> FoldPass::Round(const RoundBounds& bounds, bool with
     result.events += header.count();
     cut_.positions[header.partition()] = Position(header.first_position() + header.count() - 1);
     last_time = Timestamp(header.time_us());
+    bytes += BytesOf(commits.commit());
+    is_full = result.events >= bounds.events_max ||
+              bytes + states_.refolded_bytes() >= bounds.bytes_max ||
+              (bounds.is_over != nullptr && bounds.is_over());
   }
   // A round that is cut short may leave others of its last commit's time for the next one.
   const Timestamp reached = result.is_complete ? bounds.time : Timestamp(last_time.value() - 1);

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -37,8 +38,12 @@ struct RoundBounds {
   Timestamp until = kNever;
   // The cut's time when all of that is folded: no commit that is not is as early.
   Timestamp time;
-  // About so many events at most.
+  // About so many events at most, and bytes of commits and of states that are folded anew for them:
+  // a round is in memory until its end.
   uint64_t events_max = 0;
+  uint64_t bytes_max = ~uint64_t{0};
+  // Asked after each commit, if there: whether the round is to end with it.
+  std::function<bool()> is_over = nullptr;
 };
 
 // What a round did.

@@ -153,8 +153,13 @@ absl::Status Projector::TakeRound() {
     MutexLock lock(mu_);
     with_deltas = watchers_ > 0 || last_round_ < watched_until_;
   }
-  const RoundBounds bounds{
-      .through = durable, .until = until, .time = until, .events_max = options_.round_events_max};
+  const Timestamp end = After(last_round_, kCatchUpMax);
+  const RoundBounds bounds{.through = durable,
+                           .until = until,
+                           .time = until,
+                           .events_max = options_.round_events_max,
+                           .bytes_max = options_.round_bytes_max,
+                           .is_over = RoundIsOver(end)};
   while (true) {
     const Cut before = pass_->cut();
     SKALD_ASSIGN_OR_RETURN(RoundResult result, pass_->Round(bounds, with_deltas));
@@ -164,9 +169,17 @@ absl::Status Projector::TakeRound() {
     Publish(std::move(result), before);
     // What is durable and not final is for a later round.
     if (!is_complete || pass_->cut().positions != durable) has_grown_ = true;
-    if (is_complete) return absl::OkStatus();
-    if (parts_.clock.Now() > After(last_round_, kCatchUpMax)) return absl::OkStatus();
+    if (is_complete || stopping_ || has_gone_) return absl::OkStatus();
+    if (parts_.clock.Now() >= end) return absl::OkStatus();
   }
+}
+
+// For a round of the live models: whether its thread is wanted elsewhere, or others have their
+// turn.
+std::function<bool()> Projector::RoundIsOver(Timestamp end) const {
+  return [this, at_end = RoundEnd(parts_.clock, end)]() mutable {
+    return stopping_ || has_gone_ || at_end.HasCome();
+  };
 }
 
 // Returns up to when the commits of all partitions are final.

@@ -49,7 +49,9 @@ namespace skald::projection {
 
 struct ProjectorOptions {
   PaceOptions pace;
+  // A round ends when it has folded so much. The bytes hold for batches of rebuilds too.
   uint64_t round_events_max = 40'000;
+  uint64_t round_bytes_max = 32 << 20;
   // States of sagas kept in memory, by the live pass and by each rebuild.
   size_t states_bytes_max = 32 << 20;
   // Threads that fold a large rebuild of a model by saga, each some of the partitions; 0: as many as there
@@ -158,6 +160,7 @@ class Projector final : public ModelKeeper {
   bool WaitForWork();
   void NotifyAll() SKALD_REQUIRES(mu_);
   absl::Status TakeRound();
+  std::function<bool()> RoundIsOver(Timestamp end) const;
   Timestamp RaiseWatermarks();
   std::vector<Position> DurablePositions() const;
   void Publish(RoundResult result, const Cut& before);
@@ -182,7 +185,8 @@ class Projector final : public ModelKeeper {
   absl::Status FoldBuild(const std::shared_ptr<Build>& build);
   absl::StatusOr<Cut> AwaitTurn(Build& build, uint64_t folded);
   static absl::Status CheckGoesOn(const Build& build);
-  absl::Status FoldRest(Build& build, const Cut& cut);
+  RoundBounds BatchOf(const Build& build, absl::Span<const Position> through, Timestamp time) const;
+  absl::StatusOr<bool> FoldRest(Build& build, const Cut& cut);
   absl::Status SwapIn();
   void EndBuild(const std::shared_ptr<Build>& build, absl::StatusOr<RebuildResult> result);
   absl::Status SetEnded(const std::shared_ptr<Build>& build, absl::StatusOr<RebuildResult> result)
@@ -234,6 +238,10 @@ class Projector final : public ModelKeeper {
   // The rounds' thread sleeps until there is more, for watchers.
   std::atomic<bool> awaits_growth_ = false;
 
+  // Set under the lock, so that who waits is told; looked at without it within rounds.
+  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> has_gone_ = false;  // models are to be taken out of the live pass
+
   // The scan of rows that a check begins with is to end.
   std::atomic<bool> interrupts_check_ = false;
 
@@ -241,13 +249,11 @@ class Projector final : public ModelKeeper {
   mutable CondVar changed_;  // what anyone may wait for, but for these two:
   CondVar round_wanted_;     // the rounds' thread
   CondVar build_wanted_;     // the builder's, when it has nothing to do
-  bool stopping_ SKALD_GUARDED_BY(mu_) = false;
   bool broken_ SKALD_GUARDED_BY(mu_) = false;  // by what is not of the log
   absl::Status damage_ SKALD_GUARDED_BY(mu_);  // of the log
   size_t waiting_ SKALD_GUARDED_BY(mu_) = 0;
   size_t watchers_ SKALD_GUARDED_BY(mu_) = 0;
   Timestamp watched_until_ SKALD_GUARDED_BY(mu_);  // changes are kept for those who may come back
-  bool has_gone_ SKALD_GUARDED_BY(mu_) = false;    // models to be taken out of the live pass
   absl::btree_map<std::string, std::unique_ptr<Entry>> entries_ SKALD_GUARDED_BY(mu_);
   uint64_t next_generation_ SKALD_GUARDED_BY(mu_) = 1;
   Cut cut_ SKALD_GUARDED_BY(mu_);

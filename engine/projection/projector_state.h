@@ -1,6 +1,7 @@
 // What a projector knows of its models. Private to engine/projection.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -26,7 +27,7 @@ struct Projector::Build {
   absl::Status part_broken;  // folding one of its parts failed: the others give up
   bool is_paused = false;
   bool gave_way = false;  // while it was paused: it is still to be built
-  bool is_cancelled = false;
+  std::atomic<bool> is_cancelled = false;  // set under the lock, looked at without it within rounds
   std::optional<absl::StatusOr<RebuildResult>> result;
 };
 
@@ -68,8 +69,18 @@ absl::string_view CopiedModel(absl::string_view copy);
 // How many events a cut has before it. Of two cuts on one way through the log, the later has more.
 uint64_t EventsBefore(const Cut& cut);
 
-// Events folded at once by a rebuild of that rate; 0: without one.
-uint64_t BatchOf(uint64_t events_per_second);
+// Says for a round whether `end` has come. Looks seldom: a clock costs more than many an event.
+class RoundEnd {
+ public:
+  RoundEnd(const Clock& clock, Timestamp end) : clock_(&clock), end_(end) {}
+  bool HasCome() { return ++asked_ % kCommitsPerLook == 0 && clock_->Now() >= end_; }
+
+ private:
+  static constexpr uint64_t kCommitsPerLook = 16;
+  const Clock* clock_;
+  Timestamp end_;
+  uint64_t asked_ = 0;
+};
 
 // Called first by each thread that folds rebuilds: they go behind everything else.
 void BeginBuilderThread();

@@ -25,13 +25,11 @@ constexpr uint64_t kHandOverEventsMax = 2'000'000;
 constexpr uint64_t kBatchEvents = 20'000;
 constexpr size_t kDeletedAtOnce = 10'000;
 constexpr Micros kLookInterval = 100 * kMillisecond;
+// A batch takes no longer, whatever a fold costs, nor do the live models wait longer for a rebuild.
+constexpr Micros kBatchTimeMax = kSecond;
+constexpr Micros kRestTimeMax = 300 * kMillisecond;
 
 }  // namespace
-
-uint64_t BatchOf(uint64_t events_per_second) {
-  if (events_per_second == 0) return kBatchEvents;
-  return std::clamp<uint64_t>(events_per_second / 10, 1, kBatchEvents);
-}
 
 // ---- For operators ----
 
@@ -203,6 +201,22 @@ absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
   return cut_;
 }
 
+// What is folded at once of a rebuild.
+RoundBounds Projector::BatchOf(const Build& build, absl::Span<const Position> through,
+                               Timestamp time) const {
+  const Timestamp until = build.options.as_of.value_or(kNever);
+  const uint64_t rate = build.options.events_per_second;
+  const Timestamp end = After(parts_.clock.Now(), kBatchTimeMax);
+  return {.through = through,
+          .until = until,
+          .time = std::min(time, until),
+          .events_max = rate == 0 ? kBatchEvents : std::clamp<uint64_t>(rate / 10, 1, kBatchEvents),
+          .bytes_max = options_.round_bytes_max,
+          .is_over = [this, &build, at_end = RoundEnd(parts_.clock, end)]() mutable {
+            return stopping_ || build.is_cancelled || at_end.HasCome();
+          }};
+}
+
 // MODEL_STOPPED when what is built stands still before a poison event.
 absl::Status Projector::CheckGoesOn(const Build& build) {
   const std::optional<Poison>& stopped = build.pass->foldings().front().table->checkpoint().stopped;
@@ -225,7 +239,6 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
   std::optional<uint64_t> left_before;
   while (true) {
     SKALD_ASSIGN_OR_RETURN(const Cut target, AwaitTurn(*build, folded));
-    const Timestamp until = build->options.as_of.value_or(kNever);
     const uint64_t total = EventsBefore(target);
     const uint64_t left = total - std::min(total, EventsBefore(build->pass->cut()));
     const bool gains = !left_before || left + folded / 8 <= *left_before;
@@ -243,11 +256,7 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
     }
     SKALD_ASSIGN_OR_RETURN(
         const RoundResult round,
-        build->pass->Round({.through = target.positions,
-                            .until = until,
-                            .time = std::min(target.time, until),
-                            .events_max = BatchOf(build->options.events_per_second)},
-                           false));
+        build->pass->Round(BatchOf(*build, target.positions, target.time), false));
     folded = round.events;
     SKALD_RETURN_IF_ERROR(CheckGoesOn(*build));
     if (build->options.as_of && round.is_complete) return ServeCopy(build);
@@ -331,21 +340,22 @@ absl::Status Projector::DeleteGarbage() {
 
 // ---- The rounds' thread ----
 
-// What came since the builder looked: no commits, or few. Not OK: it is not to be swapped in.
-absl::Status Projector::FoldRest(Build& build, const Cut& cut) {
+// What came since the builder looked: no commits, or few. False: that was much, and the live models
+// have their turn before it goes on. Not OK: it is not to be swapped in.
+absl::StatusOr<bool> Projector::FoldRest(Build& build, const Cut& cut) {
+  if (stopping_) return ServerStoppingError();
+  if (build.is_cancelled) return absl::CancelledError("the rebuild was given up");
+  const Timestamp end = After(parts_.clock.Now(), kRestTimeMax);
   const RoundBounds bounds{
-      .through = cut.positions, .until = kNever, .time = cut.time, .events_max = kBatchEvents};
-  bool is_complete = false;
-  while (!is_complete) {
-    {
-      MutexLock lock(mu_);
-      if (stopping_) return ServerStoppingError();
-      if (build.is_cancelled) return absl::CancelledError("the rebuild was given up");
-    }
-    SKALD_ASSIGN_OR_RETURN(const RoundResult round, build.pass->Round(bounds, false));
-    is_complete = round.is_complete;
-  }
-  return CheckGoesOn(build);
+      .through = cut.positions,
+      .until = kNever,
+      .time = cut.time,
+      .events_max = kBatchEvents,
+      .bytes_max = options_.round_bytes_max,
+      .is_over = [&, is_over = RoundIsOver(end)] { return build.is_cancelled || is_over(); }};
+  SKALD_ASSIGN_OR_RETURN(const RoundResult round, build.pass->Round(bounds, false));
+  SKALD_RETURN_IF_ERROR(CheckGoesOn(build));
+  return round.is_complete;
 }
 
 absl::Status Projector::SwapIn() {
@@ -360,16 +370,15 @@ absl::Status Projector::SwapIn() {
   const auto is_served_by = [&](const Folding& folding) {
     return folding.model->schema.name == build->model->schema.name;
   };
-  if (const absl::Status folded = FoldRest(*build, cut); !folded.ok()) {
-    {
-      MutexLock lock(mu_);
-      // It goes on after the next start.
-      if (stopping_) return absl::OkStatus();
-    }
+  const absl::StatusOr<bool> folded = FoldRest(*build, cut);
+  // It goes on after the next start.
+  if (stopping_) return absl::OkStatus();
+  if (!folded.ok()) {
     // The live models have what they need, as when the builder's thread meets it.
-    EndBuild(build, folded);
+    EndBuild(build, folded.status());
     return absl::OkStatus();
   }
+  if (!*folded) return absl::OkStatus();
   const Checkpoint& checkpoint = build->pass->foldings().front().table->checkpoint();
   RebuildResult result{.generation = build->generation,
                        .rows = checkpoint.rows,

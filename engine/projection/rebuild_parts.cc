@@ -72,15 +72,11 @@ absl::Status Projector::FoldPart(Build& build, uint32_t part, uint32_t parts, co
   for (uint32_t id = 0; id < partition_count_; ++id) {
     if (id % parts != part) through[id] = Position(0);
   }
-  const Timestamp until = build.options.as_of.value_or(kNever);
-  const RoundBounds bounds{.through = through,
-                           .until = until,
-                           .time = std::min(target.time, until),
-                           .events_max = BatchOf(build.options.events_per_second)};
   uint64_t folded = 0;
   while (true) {
     SKALD_RETURN_IF_ERROR(AwaitTurn(build, folded).status());
-    SKALD_ASSIGN_OR_RETURN(const RoundResult round, pass->Round(bounds, false));
+    SKALD_ASSIGN_OR_RETURN(const RoundResult round,
+                           pass->Round(BatchOf(build, through, target.time), false));
     folded = round.events;
     if (round.is_complete) return AwaitTurn(build, folded).status();
   }

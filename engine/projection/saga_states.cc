@@ -92,6 +92,7 @@ absl::Status SagaStates::Refold(const log::v1::CommitHeader& header, Saga& saga)
                            state));
     }
   }
+  refolded_bytes_ += saga::ApproximateBytes(state);
   if (state.events == header.first_revision()) return absl::OkStatus();
   return LogCorruptError(partition, Position(header.first_position()),
                          "the saga's events before it are not all there");
@@ -119,6 +120,7 @@ void SagaStates::EndRound() {
     bytes_ += saga->bytes;
   }
   touched_.clear();
+  refolded_bytes_ = 0;
   while (bytes_ > bytes_max_ && !order_.empty()) Forget(*order_.front());
 }
 

@@ -50,6 +50,8 @@ class SagaStates {
   void EndRound();
 
   size_t size() const { return sagas_.size(); }
+  // Of states that were not at hand in the present round, as they were then.
+  size_t refolded_bytes() const { return refolded_bytes_; }
 
  private:
   struct Saga {
@@ -96,6 +98,7 @@ class SagaStates {
   std::list<Saga*> order_;  // least recently used first
   std::vector<Saga*> touched_;
   size_t bytes_ = 0;
+  size_t refolded_bytes_ = 0;
 };
 
 }  // namespace skald::projection

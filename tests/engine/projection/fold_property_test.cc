@@ -22,6 +22,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/memory/memory_views.h"
+#include "tests/engine/partition/definitions_in_tests.h"
 #include "tests/engine/projection/random_log.h"
 #include "tests/support/status_matchers.h"
 
@@ -143,11 +144,13 @@ class Folder {
     for (size_t i = 0; i < models_.size(); ++i) checkpoints.push_back(Open(i)->checkpoint());
     Begin(checkpoints);
   }
-  RoundResult Round(uint64_t events_max, bool with_deltas = false) {
+  RoundResult Round(uint64_t events_max, bool with_deltas = false,
+                    uint64_t bytes_max = ~uint64_t{0}) {
     absl::StatusOr<RoundResult> result = pass_->Round({.through = through_,
                                                        .until = kNever,
                                                        .time = log_.world().clock().Now(),
-                                                       .events_max = events_max},
+                                                       .events_max = events_max,
+                                                       .bytes_max = bytes_max},
                                                       with_deltas);
     EXPECT_OK(result);
     return result.ok() ? *std::move(result) : RoundResult{.is_complete = true};
@@ -326,7 +329,8 @@ void PlayRounds(uint64_t seed) {
   Folder pieces(log, 0);
   std::vector<Rows> told(pieces.model_count());
   while (true) {
-    const RoundResult round = pieces.Round(1 + random() % 30, true);
+    const uint64_t bytes_max = random() % 2 == 0 ? ~uint64_t{0} : random() % 4'000;
+    const RoundResult round = pieces.Round(1 + random() % 30, true, bytes_max);
     for (size_t model = 0; model < told.size(); ++model) {
       for (const RowDelta& delta : round.deltas[model]) {
         const auto old = told[model].find(delta.key);
@@ -383,6 +387,52 @@ TEST(FoldProperty, RowsFollowFromTheLogHoweverItIsDivided) {
     PlayRounds(seed);
     if (::testing::Test::HasFatalFailure()) return;
   }
+}
+
+// A round is in memory until its end, with the states of its sagas. Method: small commits of sagas
+// with much in their states, none of which is at hand.
+TEST(FoldRound, EndsWhenItsCommitsAndStatesAreManyBytes) {
+  constexpr int kSagas = 10;
+  constexpr uint64_t kBytes = 100'000;
+  RandomLog log(1, 0);
+  skald::testing::PartitionWorld& world = log.world();
+  const auto do_all = [&](const auto& command) {
+    for (int i = 0; i < kSagas; ++i) {
+      const std::string id = absl::StrCat("s", i);
+      const auto reply = world.Submit(command(id), RandomLog::PartitionOf(id));
+      world.Settle();
+      ASSERT_OK(**reply);
+    }
+  };
+  world.MustDeploy(skald::testing::kOrder);
+  do_all([](const std::string& id) {
+    saga::Command command = skald::testing::PartitionWorld::Start(id, "order");
+    std::get<saga::StartSaga>(command.request).input =
+        saga::Payload::Of(Json::Object({{"text", Json::String(std::string(kBytes, 'a'))}}));
+    return command;
+  });
+  const std::vector<Position> started = log.log().LastPositions();
+  world.Advance(kSecond);
+  do_all([](const std::string& id) {
+    return skald::testing::PartitionWorld::Make(id, saga::SuspendSaga{});
+  });
+  Folder whole(log, 1 << 20);
+  whole.All();
+  Folder pieces(log, 0);
+  const auto rounds = [&](uint64_t events) {
+    int count = 0;
+    for (bool is_complete = false; !is_complete && events > 0; ++count) {
+      const RoundResult round = pieces.Round(events, false, 3 * kBytes);
+      events -= round.events;
+      is_complete = round.is_complete;
+    }
+    return count;
+  };
+  uint64_t events = 0;
+  for (const Position position : started) events += position.value();
+  EXPECT_GE(rounds(events), 3) << "starts, with their inputs";
+  EXPECT_GE(rounds(~uint64_t{0}), 3) << "small commits of sagas with large states";
+  ExpectSame(whole, pieces);
 }
 
 }  // namespace
