@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/status_macros.h"
+#include "engine/projection/hand_over.h"
 #include "engine/projection/projector_state.h"
 #include "engine/projection/table_keys.h"
 
@@ -18,16 +19,11 @@ namespace {
 
 using storage::RowChange;
 
-// So few events are folded between two rounds without anyone noticing. Where the log grows about as
-// fast as the builder folds, more are, or a rebuild that somebody wants would never end.
-constexpr uint64_t kHandOverEvents = 5'000;
-constexpr uint64_t kHandOverEventsMax = 2'000'000;
 constexpr uint64_t kBatchEvents = 20'000;
 constexpr size_t kDeletedAtOnce = 10'000;
 constexpr Micros kLookInterval = 100 * kMillisecond;
-// A batch takes no longer, whatever a fold costs, nor do the live models wait longer for a rebuild.
+// A batch takes no longer, whatever a fold costs.
 constexpr Micros kBatchTimeMax = kSecond;
-constexpr Micros kRestTimeMax = 300 * kMillisecond;
 
 }  // namespace
 
@@ -235,18 +231,13 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
   }
   SKALD_RETURN_IF_ERROR(FoldInParts(*build));
   uint64_t folded = 0;
-  uint64_t hand_over = kHandOverEvents;
-  std::optional<uint64_t> left_before;
+  HandOver hand_over(/*somebody_waits=*/!build->options.is_background);
   while (true) {
     SKALD_ASSIGN_OR_RETURN(const Cut target, AwaitTurn(*build, folded));
     const uint64_t total = EventsBefore(target);
     const uint64_t left = total - std::min(total, EventsBefore(build->pass->cut()));
-    const bool gains = !left_before || left + folded / 8 <= *left_before;
-    if (!gains && !build->options.is_background) {
-      hand_over = std::min(2 * hand_over, kHandOverEventsMax);
-    }
-    left_before = left;
-    if (left <= hand_over && !build->options.as_of) {
+    const Timestamp begun = parts_.clock.Now();
+    if (!build->options.as_of && hand_over.IsLittle(left, begun)) {
       MutexLock lock(mu_);
       swapping_ = build;
       NotifyAll();
@@ -258,6 +249,7 @@ absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
         const RoundResult round,
         build->pass->Round(BatchOf(*build, target.positions, target.time), false));
     folded = round.events;
+    hand_over.Folded(folded, parts_.clock.Now().value() - begun.value());
     SKALD_RETURN_IF_ERROR(CheckGoesOn(*build));
     if (build->options.as_of && round.is_complete) return ServeCopy(build);
   }

@@ -49,5 +49,31 @@ TEST_F(ProjectorRebuildTest, LiveModelsGoOnWhileMuchIsLeftOfARebuild) {
   EXPECT_GE(rounds, 10) << "one of live models each 300 events";
 }
 
+// The log grows as fast as the rebuild may fold: that it gains nothing is no reason to make others
+// wait.
+TEST_F(ProjectorRebuildTest, ARebuildWithARateIsNotHandedOverAsTheLogGrows) {
+  constexpr int kSteps = 25;
+  Reopen(Counted());
+  Fill(12'000);
+  projector_->Start();
+  ASSERT_OK(projector_->StartRebuild("counted", {.check_only = true, .events_per_second = 5'000}));
+  ASSERT_TRUE(Await([&] { return StatusOf("counted").build->events_done > 0; }));
+  for (int i = 1; i <= kSteps; ++i) {
+    clock_.Advance(99 * kMillisecond);
+    for (int commit = 0; commit < 500; ++commit) Write(Decide(0));
+    clock_.Advance(kMillisecond);
+    ASSERT_OK(projector_->Open("counted", {.wait_until = After(clock_.Now(), kHour)}));
+    ASSERT_TRUE(Await([&] {
+      const ModelStatus status = StatusOf("counted");
+      return !status.build || status.build->events_done >= 500u * i;
+    }));
+    ASSERT_TRUE(StatusOf("counted").build) << "12,000 events were left, at step " << i;
+  }
+  EXPECT_LE(StatusOf("counted").build->events_done, 500u * (kSteps + 2));
+  EXPECT_TRUE(AwaitAsTimePasses([&] { return StatusOf("counted").last_build.has_value(); }));
+  EXPECT_OK(StatusOf("counted").last_build->result);
+  projector_->Stop();
+}
+
 }  // namespace
 }  // namespace skald::projection
