@@ -92,7 +92,9 @@ absl::Status Projector::LoadCopy(const std::string& name, std::shared_ptr<const 
   } else {
     entry->build = std::make_shared<Build>();
     entry->build->generation = copy.building;
-    StartBuild(*entry, *std::move(building), {.as_of = copy.copy_as_of});
+    entry->build->is_paused = copy.is_paused;
+    StartBuild(*entry, *std::move(building),
+               {.events_per_second = copy.events_per_second, .as_of = copy.copy_as_of});
   }
   entries_.emplace(name, std::move(entry));
   return absl::OkStatus();

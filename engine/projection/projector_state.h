@@ -22,8 +22,14 @@ struct Projector::Build {
 
   uint64_t events_done = 0, events_total = 0;
   Timestamp started;
-  Timestamp folding_since;   // by this process
-  uint64_t folded = 0;       // events since then
+  // By this process, since it was paused or held up last: its rate is that of the time when it may
+  // fold.
+  Timestamp folding_since;
+  uint64_t folded = 0;  // events since then
+  void BeginFolding(Timestamp now) {
+    folding_since = now;
+    folded = 0;
+  }
   absl::Status part_broken;  // folding one of its parts failed: the others give up
   bool is_paused = false;
   bool gave_way = false;  // while it was paused: it is still to be built
@@ -58,6 +64,9 @@ struct Projector::Entry {
 // What a row of the registry says.
 struct Registered {
   uint64_t live = 0, previous = 0, building = 0;
+  // Of what is being built.
+  uint64_t events_per_second = 0;
+  bool is_paused = false;
   std::optional<Timestamp> copy_as_of;
 };
 // Damaged: as if there were nothing; it is built again.

@@ -95,9 +95,9 @@ absl::Status Projector::CancelRebuild(absl::string_view model) {
 absl::Status Projector::PauseRebuild(absl::string_view model, bool is_paused) {
   MutexLock lock(mu_);
   SKALD_ASSIGN_OR_RETURN(Build* const build, FindBuild(model));
-  build->is_paused = is_paused;
+  if (std::exchange(build->is_paused, is_paused)) build->BeginFolding(parts_.clock.Now());
   NotifyAll();
-  return absl::OkStatus();
+  return parts_.views.ApplyRows({RegistryRow(*entries_.find(model)->second)});
 }
 
 absl::Status Projector::DropPrevious(absl::string_view model) {
@@ -188,6 +188,7 @@ absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
     round_wanted_.NotifyOne();
     changed_.WaitFor(mu_, std::chrono::microseconds(kLookInterval));
     waiting_ -= wants_round ? 1 : 0;
+    if (wants_round) build.BeginFolding(parts_.clock.Now());
   }
   if (stopping_) return ServerStoppingError();
   if (build.is_cancelled) return absl::CancelledError("the rebuild was given up");
@@ -225,8 +226,7 @@ absl::Status Projector::CheckGoesOn(const Build& build) {
 absl::Status Projector::FoldBuild(const std::shared_ptr<Build>& build) {
   {
     MutexLock lock(mu_);
-    build->folding_since = parts_.clock.Now();
-    build->folded = 0;
+    build->BeginFolding(parts_.clock.Now());
     build->gave_way = false;
   }
   SKALD_RETURN_IF_ERROR(FoldInParts(*build));

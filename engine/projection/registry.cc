@@ -26,7 +26,9 @@ Registered DecodeRegistered(absl::string_view text) {
   if (!json.ok()) return {};
   Registered registered{.live = NumberOf(json->Get("live")),
                         .previous = NumberOf(json->Get("previous")),
-                        .building = NumberOf(json->Get("building"))};
+                        .building = NumberOf(json->Get("building")),
+                        .events_per_second = NumberOf(json->Get("events_per_second")),
+                        .is_paused = json->Get("paused") == Json::Bool(true)};
   const Json& as_of = json->Get("copy_as_of");
   if (as_of.IsInt()) registered.copy_as_of = Timestamp(as_of.AsInt());
   return registered;
@@ -105,13 +107,15 @@ std::optional<Checkpoint> Projector::UsableCheckpoint(absl::string_view text) co
 
 RowChange Projector::RegistryRow(const Entry& entry) const {
   Json::ObjectBuilder row;
-  const auto add = [&](absl::string_view name, uint64_t generation) {
-    if (generation != 0) row.Add(name, Json::Int(static_cast<int64_t>(generation)));
+  const auto add = [&](absl::string_view name, uint64_t number) {
+    if (number != 0) row.Add(name, Json::Int(static_cast<int64_t>(number)));
   };
   add("live", entry.live);
   add("previous", entry.previous);
   const bool is_kept = entry.build != nullptr && !entry.build->options.check_only;
   add("building", is_kept ? entry.build->generation : 0);
+  add("events_per_second", is_kept ? entry.build->options.events_per_second : 0);
+  if (is_kept && entry.build->is_paused) row.Add("paused", Json::Bool(true));
   if (entry.copy_as_of) row.Add("copy_as_of", Json::Int(entry.copy_as_of->value()));
   return {RegistryKey(entry.wanted->schema.name), std::move(row).Build().ToText()};
 }
@@ -212,7 +216,8 @@ absl::Status Projector::LoadEntry(std::shared_ptr<const Model> model,
     floor_at_open_ = std::max(floor_at_open_, building->cut.time);
     entry->build = std::make_shared<Build>();
     entry->build->generation = registered.building;
-    StartBuild(*entry, *std::move(building), {});
+    entry->build->is_paused = registered.is_paused;
+    StartBuild(*entry, *std::move(building), {.events_per_second = registered.events_per_second});
   } else if (registered.building != 0) {
     garbage_.push_back(registered.building);
   }
@@ -258,7 +263,8 @@ absl::Status Projector::StartLive() {
     for (const std::shared_ptr<Build>& build : std::exchange(builds_, {})) {
       Entry& entry = *entries_.at(build->model->schema.name);
       std::vector<Folding> foldings = build->pass->TakeAll();
-      if (EventsBefore(build->pass->cut()) > 0) {
+      const bool is_slowed = build->is_paused || build->options.events_per_second != 0;
+      if (EventsBefore(build->pass->cut()) > 0 || is_slowed) {
         build->pass->Add(std::move(foldings.front()));
         builds_.push_back(build);
         continue;

@@ -2,8 +2,9 @@
 // and end. Method: a projector with its threads on a log in memory, while a simulated clock passes
 // as the test says.
 #include <atomic>
+#include <chrono>
 #include <memory>
-#include <string>
+#include <thread>
 
 #include "engine/projection/projector.h"
 #include "gmock/gmock.h"
@@ -72,6 +73,49 @@ TEST_F(ProjectorRebuildTest, ARebuildWithARateIsNotHandedOverAsTheLogGrows) {
   EXPECT_LE(StatusOf("counted").build->events_done, 500u * (kSteps + 2));
   EXPECT_TRUE(AwaitAsTimePasses([&] { return StatusOf("counted").last_build.has_value(); }));
   EXPECT_OK(StatusOf("counted").last_build->result);
+  projector_->Stop();
+}
+
+TEST_F(ProjectorRebuildTest, ARateHoldsAfterAPauseAndARestart) {
+  Reopen(Counted());
+  Fill(12'000);
+  projector_->Start();
+  const auto done = [&] { return StatusOf("counted").build->events_done; };
+  // For a second, in which it may fold a hundred events, and a batch before each look at the clock.
+  const auto expect_slow = [&] {
+    const uint64_t before = done();
+    const Timestamp begun = clock_.Now();
+    for (int i = 0; i < 10; ++i) {
+      clock_.Advance(100 * kMillisecond);
+      for (int look = 0; look < 10; ++look) {
+        ASSERT_TRUE(StatusOf("counted").build.has_value());
+        ASSERT_LE(done(), before + 20 + (clock_.Now().value() - begun.value()) * 100 / kSecond);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
+    EXPECT_TRUE(AwaitAsTimePasses([&] { return done() >= before + 80; })) << "it goes on";
+  };
+  ASSERT_OK(projector_->StartRebuild("counted", {.events_per_second = 100}));
+  ASSERT_TRUE(Await([&] { return done() > 0; }));
+  ASSERT_OK(projector_->PauseRebuild("counted", true));
+  clock_.Advance(kHour);
+  ASSERT_OK(projector_->PauseRebuild("counted", false));
+  expect_slow();
+
+  ASSERT_OK(projector_->PauseRebuild("counted", true));
+  const uint64_t generation = StatusOf("counted").build->generation;
+  projector_->Stop();
+  Reopen(Counted());
+  ASSERT_TRUE(StatusOf("counted").build.has_value());
+  EXPECT_EQ(StatusOf("counted").build->generation, generation);
+  EXPECT_TRUE(StatusOf("counted").build->is_paused);
+  const uint64_t paused_at = done();
+  EXPECT_GT(paused_at, 0u);
+  projector_->Start();
+  clock_.Advance(kHour);
+  ASSERT_OK(projector_->PauseRebuild("counted", false));
+  expect_slow();
+  EXPECT_LT(done(), paused_at + 1'000);
   projector_->Stop();
 }
 

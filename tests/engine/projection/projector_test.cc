@@ -502,6 +502,9 @@ TEST_P(ProjectorTest, ARebuildThatWasCutShortGoesOnAfterARestart) {
   ASSERT_OK(models().PauseRebuild("sagas", true));
   ASSERT_LT(StatusOf("sagas").build->events_done, 900u);
   Restart();
+  ASSERT_TRUE(StatusOf("sagas").build.has_value());
+  EXPECT_TRUE(StatusOf("sagas").build->is_paused);
+  ASSERT_OK(models().PauseRebuild("sagas", false));
   EXPECT_EQ(Built("sagas").generation, generation);
   EXPECT_EQ(*Read("sagas")->Count(), 300u);
   ASSERT_OK_AND_ASSIGN(const projection::RebuildResult check,
@@ -581,6 +584,9 @@ TEST_P(ProjectorTest, ACopyThatWasCutShortGoesOnAfterARestart) {
   }
   ASSERT_OK(models().PauseRebuild(copy, true));
   Restart();
+  ASSERT_TRUE(StatusOf(copy).build.has_value());
+  EXPECT_TRUE(StatusOf(copy).build->is_paused);
+  ASSERT_OK(models().PauseRebuild(copy, false));
   for (int i = 0; i < 10; ++i) ASSERT_OK(Call().Start(absl::StrCat("later", i), "order"));
   EXPECT_EQ(All(*Read(copy)), sagas);
   // One that is given up leaves nothing.
