@@ -13,39 +13,24 @@ namespace {
 constexpr char kPayloadType[] = "skald/ErrorInfo";
 
 // In the order of the enum.
-constexpr std::array<absl::string_view, 33> kReasonNames = {"BAD_REQUEST",
-                                                            "DEFINITION_INVALID",
-                                                            "DEFINITION_NOT_FOUND",
-                                                            "DEFINITION_ALREADY_EXISTS",
-                                                            "SAGA_NOT_FOUND",
-                                                            "SAGA_ALREADY_EXISTS",
-                                                            "SAGA_ALREADY_ENDED",
-                                                            "SAGA_NOT_SUSPENDED",
-                                                            "SAGA_PARKED",
-                                                            "SAGA_PIVOT_PASSED",
-                                                            "REQUEST_ID_REUSED",
-                                                            "TASK_NOT_FOUND",
-                                                            "TASK_NOT_RUNNING",
-                                                            "TASK_NOT_PARKED",
-                                                            "COMMIT_TOO_LARGE",
-                                                            "SAGA_TOO_LARGE",
-                                                            "PARTITION_OVERLOADED",
-                                                            "DISK_SPACE_LOW",
-                                                            "PARTITION_NOT_SERVING",
-                                                            "DEADLINE_PASSED",
-                                                            "RESUME_TOKEN_INVALID",
-                                                            "LOG_CORRUPT",
-                                                            "MODEL_INVALID",
-                                                            "MODEL_NOT_FOUND",
-                                                            "MODEL_BEHIND",
-                                                            "MODEL_STOPPED",
-                                                            "MODEL_WITHOUT_HISTORY",
-                                                            "ROW_NOT_FOUND",
-                                                            "QUERY_TOO_LARGE",
-                                                            "TOO_MANY_MODELS",
-                                                            "MODEL_REBUILDING",
-                                                            "MODEL_NOT_REBUILDING",
-                                                            "INTERNAL"};
+constexpr std::array<absl::string_view, 34> kReasonNames = {
+    "BAD_REQUEST",           "DEFINITION_INVALID",
+    "DEFINITION_NOT_FOUND",  "DEFINITION_ALREADY_EXISTS",
+    "SAGA_NOT_FOUND",        "SAGA_ALREADY_EXISTS",
+    "SAGA_ALREADY_ENDED",    "SAGA_NOT_SUSPENDED",
+    "SAGA_PARKED",           "SAGA_PIVOT_PASSED",
+    "REQUEST_ID_REUSED",     "TASK_NOT_FOUND",
+    "TASK_NOT_RUNNING",      "TASK_NOT_PARKED",
+    "COMMIT_TOO_LARGE",      "SAGA_TOO_LARGE",
+    "PARTITION_OVERLOADED",  "DISK_SPACE_LOW",
+    "PARTITION_NOT_SERVING", "DEADLINE_PASSED",
+    "RESUME_TOKEN_INVALID",  "LOG_CORRUPT",
+    "MODEL_INVALID",         "MODEL_NOT_FOUND",
+    "MODEL_BEHIND",          "MODEL_STOPPED",
+    "MODEL_WITHOUT_HISTORY", "ROW_NOT_FOUND",
+    "QUERY_TOO_LARGE",       "TOO_MANY_MODELS",
+    "MODEL_REBUILDING",      "MODEL_NOT_REBUILDING",
+    "MODEL_NOT_BUILT",       "INTERNAL"};
 static_assert(kReasonNames.size() == static_cast<size_t>(ErrorReason::kInternal) + 1);
 
 Json PairsToJson(const std::vector<std::pair<std::string, std::string>>& pairs) {
@@ -395,6 +380,14 @@ absl::Status ModelNotRebuildingError(absl::string_view model) {
                    absl::StrCat("Read model '", model, "' is not being rebuilt"),
                    {.reason = ErrorReason::kModelNotRebuilding,
                     .metadata = {{"model", std::string(model)}}});
+}
+
+absl::Status ModelNotBuiltError(absl::string_view model, absl::string_view why) {
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      absl::StrCat("Read model '", model, "' has not been built: ", why,
+                   ". Build it with `skald rebuild ", model, "`"),
+      {.reason = ErrorReason::kModelNotBuilt, .metadata = {{"model", std::string(model)}}});
 }
 
 absl::Status ModelWithoutHistoryError(absl::string_view model) {

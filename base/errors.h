@@ -51,6 +51,7 @@ enum class ErrorReason {
   kTooManyModels,
   kModelRebuilding,
   kModelNotRebuilding,
+  kModelNotBuilt,
   kInternal,
 };
 
@@ -104,6 +105,8 @@ absl::Status TaskNotRunningError(const SagaKey& key, absl::string_view task,
 absl::Status TaskNotParkedError(const SagaKey& key, absl::string_view task,
                                 absl::string_view detail);
 absl::Status ModelNotRebuildingError(absl::string_view model);
+// The model has no rows, and none come by themselves.
+absl::Status ModelNotBuiltError(absl::string_view model, absl::string_view why);
 // The model was declared without history, so it is known only as of now.
 absl::Status ModelWithoutHistoryError(absl::string_view model);
 // The model stands still before an event that it cannot fold.

@@ -44,6 +44,10 @@ absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::BeginCopy(
   SKALD_RETURN_IF_ERROR(WaitFor(model, then));
   const std::string name = CopyName(model, *options.as_of);
   MutexLock lock(mu_);
+  // What could not be copied stays only to say why.
+  absl::erase_if(entries_, [](const auto& entry) {
+    return entry.second->copy_as_of && entry.second->live == 0 && entry.second->build == nullptr;
+  });
   const auto found = entries_.find(model);
   if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
   if (found->second->copy_as_of) return BadRequestError("model", "is itself a copy as of a time");

@@ -301,6 +301,10 @@ absl::Status Projector::WaitFor(absl::string_view model, const OpenOptions& opti
     const bool is_enough = has_rows || found->second->copy_as_of.has_value();
     if (is_enough && found->second->live != 0) return absl::OkStatus();
     if (!damage_.ok()) return damage_;
+    // None come by themselves.
+    if (found->second->live == 0 && found->second->build == nullptr) {
+      return found->second->WhyNotBuilt();
+    }
     const Timestamp now = parts_.clock.Now();
     if (now >= options.wait_until || broken_) {
       uint64_t behind = 0;

@@ -52,6 +52,8 @@ struct Projector::Entry {
   std::optional<Stopped> stopped;
   void SetStopped(const Checkpoint& checkpoint);
   std::shared_ptr<Build> build;
+  // LOG_CORRUPT, MODEL_NOT_BUILT. Precondition: nothing serves, and nothing is being built.
+  absl::Status WhyNotBuilt() const;
   std::optional<ModelStatus::EndedBuild> last_build;
   std::optional<ModelStatus::Check> last_check;
 

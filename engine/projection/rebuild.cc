@@ -299,7 +299,8 @@ absl::Status Projector::SetEnded(const std::shared_ptr<Build>& build,
       entry->is_gone = true;
       has_gone_ = true;
     }
-    if (entry != nullptr && entry->is_gone) {
+    // One that could not be made is shown with why, until the next is made or the server stops.
+    if (entry != nullptr && (entry->is_gone || entry->copy_as_of)) {
       written = parts_.views.ApplyRows({{RegistryKey(build->model->schema.name), std::nullopt}});
     } else if (entry != nullptr) {
       written = parts_.views.ApplyRows({RegistryRow(*entry)});

@@ -45,6 +45,14 @@ void Projector::Entry::SetStopped(const Checkpoint& checkpoint) {
   if (checkpoint.stopped) stopped = {*checkpoint.stopped, EventsBefore(checkpoint.cut)};
 }
 
+absl::Status Projector::Entry::WhyNotBuilt() const {
+  const absl::Status why =
+      last_build ? last_build->result.status() : absl::CancelledError("its build was given up");
+  if (HasReason(why, ErrorReason::kLogCorrupt)) return why;
+  return ModelNotBuiltError(wanted->schema.name,
+                            why.ok() ? "it was compared only, with nothing" : why.message());
+}
+
 absl::StatusOr<std::unique_ptr<Projector>> Projector::Open(
     const ProjectorOptions& options, ProjectorParts parts,
     std::vector<std::shared_ptr<const Model>> models) {

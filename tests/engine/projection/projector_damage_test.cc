@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "engine/projection/keeper.h"
+#include "engine/projection/models/built_in.h"
+#include "engine/projection/projector.h"
 #include "engine/projection/table_keys.h"
 #include "engine/runtime/engine_impl.h"
 #include "gmock/gmock.h"
@@ -153,6 +155,54 @@ TEST(ProjectorDamageTest, LiveModelsGoOnWhenARebuildMeetsDamage) {
   EXPECT_OK(open());
   EXPECT_OK(engine->Shutdown());
   EXPECT_EQ(fatal, 0);
+}
+
+// Goal: who reads what could not be built is told why, and does not wait. Method: a model and a
+// copy that come when an old commit is damaged.
+TEST(ProjectorDamageTest, WhatCannotBeBuiltSaysWhy) {
+  DamagedLog log({.partition_count = 1});
+  storage::MemoryViews views;
+  runtime::EngineOptions options;
+  options.partition_count = options.threads = 1;
+  options.free_bytes_soft = options.free_bytes_hard = 0;
+  ASSERT_OK_AND_ASSIGN(
+      const auto engine,
+      runtime::OpenEngine(options,
+                          {.clock = nullptr, .fatal = nullptr, .log = &log, .views = &views}));
+  auto& models = static_cast<projection::Projector&>(engine->models());
+  const auto open = [&](const std::string& model) {
+    return models.Open(model, {.wait_until = After(engine->Now(), 10 * kSecond)}).status();
+  };
+  EngineDriver driver(*engine);
+  ASSERT_OK(driver.Deploy(kOrder));
+  ASSERT_OK(driver.Start("old", "order"));
+  ASSERT_OK(open("sagas"));
+  const Timestamp then = engine->Now();
+  while (engine->Now() == then) std::this_thread::yield();
+  log.Damage(PartitionId(0), Position(1));
+
+  auto wanted = projection::BuiltInModels([](absl::string_view) { return nullptr; });
+  projection::Model late = *wanted.front();
+  late.schema.name = "late";
+  wanted.push_back(std::make_shared<const projection::Model>(std::move(late)));
+  models.SetModels(std::move(wanted));
+  const absl::Status refused = open("late");
+  EXPECT_TRUE(HasReason(refused, ErrorReason::kLogCorrupt)) << refused;
+
+  const auto copy = [&] {
+    return models.Rebuild("sagas", {.as_of = then}, [] { return false; }).status();
+  };
+  EXPECT_TRUE(HasReason(copy(), ErrorReason::kLogCorrupt)) << copy();
+  EXPECT_TRUE(HasReason(copy(), ErrorReason::kLogCorrupt)) << "its name is free: " << copy();
+  const std::string name = projection::CopyName("sagas", then);
+  EXPECT_TRUE(HasReason(open(name), ErrorReason::kLogCorrupt)) << open(name);
+  ASSERT_OK(models.DropPrevious(name));
+  EXPECT_TRUE(HasReason(open(name), ErrorReason::kModelNotFound)) << open(name);
+  log.Damage(PartitionId(0), Position(0));
+  EXPECT_OK(copy());
+  EXPECT_OK(models.Rebuild("late", {}, [] { return false; }).status());
+  EXPECT_OK(open("late"));
+  EXPECT_OK(engine->Shutdown());
 }
 
 // Goal: rows that nothing names do not stay for ever. Method: what a crash within a deletion leaves.

@@ -4,8 +4,11 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
+#include "base/errors.h"
 #include "engine/projection/projector.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -116,6 +119,29 @@ TEST_F(ProjectorRebuildTest, ARateHoldsAfterAPauseAndARestart) {
   ASSERT_OK(projector_->PauseRebuild("counted", false));
   expect_slow();
   EXPECT_LT(done(), paused_at + 1'000);
+  projector_->Stop();
+}
+
+TEST_F(ProjectorRebuildTest, WhoReadsAModelWhoseFirstBuildWasGivenUpIsTold) {
+  Fill(100);
+  std::vector<std::string> second;
+  projector_->SetModels({MakeModel("order", order_), MakeModel("second", second)});
+  ASSERT_OK(projector_->CancelRebuild("second"));
+  projector_->Start();
+  ASSERT_TRUE(Await([&] { return StatusOf("second").last_build.has_value(); }));
+  const auto open = [&] {
+    return projector_->Open("second", {.allow_stale = true, .wait_until = clock_.Now()}).status();
+  };
+  EXPECT_TRUE(HasReason(open(), ErrorReason::kModelNotBuilt)) << open();
+  EXPECT_THAT(open().message(), ::testing::HasSubstr("was given up"));
+  EXPECT_THAT(open().message(), ::testing::HasSubstr("`skald rebuild second`"));
+  // Comparing it with nothing makes no rows.
+  ASSERT_OK(projector_->StartRebuild("second", {.check_only = true}));
+  ASSERT_TRUE(Await([&] { return StatusOf("second").last_build->result.ok(); }));
+  EXPECT_TRUE(HasReason(open(), ErrorReason::kModelNotBuilt)) << open();
+  ASSERT_OK(projector_->StartRebuild("second", {}));
+  ASSERT_TRUE(Await([&] { return StatusOf("second").generation != 0; }));
+  EXPECT_OK(open());
   projector_->Stop();
 }
 
