@@ -181,6 +181,7 @@ class Projector final : public ModelKeeper {
   // Rebuilds (rebuild.cc).
   void RunBuilds();
   std::shared_ptr<Build> NextBuild() const SKALD_REQUIRES(mu_);
+  bool MakesWay(const Build& build) const SKALD_REQUIRES(mu_);
   void TakeBuild(const std::shared_ptr<Build>& build);
   absl::Status FoldBuild(const std::shared_ptr<Build>& build);
   absl::StatusOr<Cut> AwaitTurn(Build& build, uint64_t folded);

@@ -32,7 +32,7 @@ struct Projector::Build {
   }
   absl::Status part_broken;  // folding one of its parts failed: the others give up
   bool is_paused = false;
-  bool gave_way = false;  // while it was paused: it is still to be built
+  bool gave_way = false;                   // to others that go first: it is still to be built
   std::atomic<bool> is_cancelled = false;  // set under the lock, looked at without it within rounds
   std::optional<absl::StatusOr<RebuildResult>> result;
 };

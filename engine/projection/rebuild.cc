@@ -132,6 +132,7 @@ void Projector::RunBuilds() {
       }
       if (stopping_) return;
       build = NextBuild();
+      if (build != nullptr && MakesWay(*build)) build = nullptr;
     }
     if (build != nullptr) {
       TakeBuild(build);
@@ -151,6 +152,17 @@ std::shared_ptr<Projector::Build> Projector::NextBuild() const {
   return builds_.empty() ? nullptr : builds_.front();
 }
 
+// What has been dropped is deleted first, unless somebody waits for a rebuild that goes as fast as
+// it can: one that is slow, or paused for days, keeps no room on the disk. One that is paused lets
+// other rebuilds go first too.
+bool Projector::MakesWay(const Build& build) const {
+  if (build.is_cancelled) return false;
+  if (build.is_paused && NextBuild().get() != &build) return true;
+  const bool is_slow =
+      build.is_paused || build.options.is_background || build.options.events_per_second != 0;
+  return is_slow && !garbage_.empty();
+}
+
 void Projector::TakeBuild(const std::shared_ptr<Build>& build) {
   const absl::Status status = FoldBuild(build);
   if (status.ok()) return;
@@ -163,7 +175,7 @@ void Projector::TakeBuild(const std::shared_ptr<Build>& build) {
 
 // Waits while the rebuild is paused or ahead of its rate, having folded so many events since the
 // last call, or is of a time that the live cut has not reached. Returns the live cut. Not OK: it is
-// given up, or gives way to others while it is paused, and goes on later.
+// given up, or gives way to others, and goes on later.
 absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
   MutexLock lock(mu_);
   build.folded += folded;
@@ -178,11 +190,12 @@ absl::StatusOr<Cut> Projector::AwaitTurn(Build& build, uint64_t folded) {
   const auto is_early = [&] {
     return build.options.as_of && cut_.time < *build.options.as_of && damage_.ok();
   };
-  while (!stopping_ && !build.is_cancelled && (build.is_paused || is_throttled() || is_early())) {
-    if (NextBuild().get() != &build && build.is_paused) {
+  while (!stopping_ && !build.is_cancelled) {
+    if (MakesWay(build)) {
       build.gave_way = true;
-      return absl::AbortedError("paused, and others are to be built");
+      return absl::AbortedError("others go first");
     }
+    if (!build.is_paused && !is_throttled() && !is_early()) break;
     const bool wants_round = is_early();
     waiting_ += wants_round ? 1 : 0;
     round_wanted_.NotifyOne();
@@ -311,7 +324,7 @@ absl::Status Projector::SetEnded(const std::shared_ptr<Build>& build,
   return written;
 }
 
-// Deletes one generation, unless a rebuild wants to begin.
+// Deletes one generation, unless a rebuild wants to begin that does not make way.
 absl::Status Projector::DeleteGarbage() {
   uint64_t generation = 0;
   {
@@ -327,7 +340,8 @@ absl::Status Projector::DeleteGarbage() {
       garbage_.erase(std::remove(garbage_.begin(), garbage_.end(), generation), garbage_.end());
       return absl::OkStatus();
     }
-    if (stopping_ || !builds_.empty()) return absl::OkStatus();
+    const std::shared_ptr<Build> next = NextBuild();
+    if (stopping_ || (next != nullptr && !MakesWay(*next))) return absl::OkStatus();
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/errors.h"
 #include "engine/projection/projector.h"
+#include "engine/projection/table_keys.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/engine/projection/projector_world.h"
@@ -143,6 +144,49 @@ TEST_F(ProjectorRebuildTest, WhoReadsAModelWhoseFirstBuildWasGivenUpIsTold) {
   ASSERT_TRUE(Await([&] { return StatusOf("second").generation != 0; }));
   EXPECT_OK(open());
   projector_->Stop();
+}
+
+// Goal: rows that were dropped give back their room, whatever is being built. Method: a rebuild of
+// the one model that does not end, and what the other one has replaced.
+class DroppedRowsTest : public ProjectorRebuildTest {
+ protected:
+  void Begin(const ProjectorOptions& options) {
+    Reopen(Counted(), options);
+    Fill(6'000);
+    projector_->Start();
+    previous_ = StatusOf("counted").generation;
+    ASSERT_OK(projector_->StartRebuild("counted", {}));
+    ASSERT_TRUE(AwaitAsTimePasses([&] { return StatusOf("counted").generation != previous_; }));
+    ASSERT_EQ(StatusOf("counted").previous_generation, previous_);
+  }
+  void DropAndAwait() {
+    ASSERT_OK(projector_->DropPrevious("counted"));
+    EXPECT_TRUE(Await([&] { return !views_.Get(CheckpointKey(previous_))->has_value(); }));
+    EXPECT_TRUE(StatusOf("counted").build.has_value()) << "it still goes on";
+    projector_->Stop();
+  }
+
+  uint64_t previous_ = 0;
+};
+
+TEST_F(DroppedRowsTest, GoWhileARebuildIsPaused) {
+  Begin({});
+  ASSERT_OK(projector_->StartRebuild("counted", {.check_only = true, .events_per_second = 500}));
+  ASSERT_OK(projector_->PauseRebuild("counted", true));
+  DropAndAwait();
+}
+
+TEST_F(DroppedRowsTest, GoWhileARebuildIsSlow) {
+  Begin({});
+  ASSERT_OK(projector_->StartRebuild("counted", {.check_only = true, .events_per_second = 1}));
+  DropAndAwait();
+}
+
+TEST_F(DroppedRowsTest, GoWhileAModelIsCheckedInTheBackground) {
+  Begin({.check_interval = kHour, .check_events_per_second = 1});
+  clock_.Advance(kHour);
+  ASSERT_TRUE(Await([&] { return StatusOf("counted").build.has_value(); }));
+  DropAndAwait();
 }
 
 }  // namespace
