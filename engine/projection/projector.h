@@ -11,7 +11,9 @@
 //   SKALD_ASSIGN_OR_RETURN(auto rows, projector->Open("sagas", {.wait_until = deadline}));
 //
 // A model whose fold changed, or that is new, is built beside the others from the log's beginning
-// (rebuild.cc) and swapped in when it has caught up; until then its last generation serves.
+// (rebuild.cc) and swapped in when it has caught up; until then its last generation serves. Only one of
+// the present fold is taken over from an earlier run of the process: after a restart before that, nothing
+// serves until it is built.
 //
 // Thread rule: all methods from any thread, but for Start and Stop, which are called once.
 #pragma once

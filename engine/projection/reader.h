@@ -73,8 +73,8 @@ class ModelReader {
   virtual std::vector<ModelSchema> Schemas() const = 0;
   // Blocks until the rows are as new as wanted. NOT_FOUND (MODEL_NOT_FOUND); UNAVAILABLE
   // (MODEL_BEHIND) when the time is up, with how far it came; FAILED_PRECONDITION
-  // (MODEL_WITHOUT_HISTORY); INVALID_ARGUMENT (a time in the future, a position past the end, no
-  // partition of this store).
+  // (MODEL_WITHOUT_HISTORY, MODEL_NOT_BUILT); DATA_LOSS (LOG_CORRUPT); INVALID_ARGUMENT (a time in
+  // the future, a position past the end, no partition of this store).
   virtual absl::StatusOr<std::unique_ptr<ModelRows>> Open(absl::string_view model,
                                                           const OpenOptions& options) = 0;
 };
