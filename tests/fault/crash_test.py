@@ -52,6 +52,7 @@ do:
 """
 FULL_CHECK_EVERY = 100  # cycles
 EXAMINE_EVERY = 5       # cycles: what the kill left is examined before the next start
+EXAMINE_LATE_EVERY = 30  # and after so many cycles, as it takes longer with the log
 REACHED_WITHIN = 5      # seconds; a place that is not reached by then was missed
 MISSES_MAX = 3          # in a row, of one place: then it is no place any more
 POINT_BYTES = 4096      # crash_point.cc
@@ -225,7 +226,7 @@ class Run:
             self._kills += 1
         if point is not None:
             self._note(point, reached)
-        if number % EXAMINE_EVERY == 0:
+        if number % (EXAMINE_EVERY if number <= EXAMINE_LATE_EVERY else EXAMINE_LATE_EVERY) == 0:
             self._server.examine()
         self._begin()
 
