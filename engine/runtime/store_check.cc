@@ -37,8 +37,8 @@ constexpr absl::string_view kFoldAnew =
     "nothing is lost: delete views/, and the next start folds them from the log";
 constexpr absl::string_view kMendTree =
     "show with a checkpoint that an auditor keeps that the log is right (skald audit verify "
-    "--since); if "
-    "it is, delete views/, and the tree is made anew; if not, restore the data directory";
+    "--since); if it is, delete views/, and the tree is made anew; if not, restore the data "
+    "directory";
 constexpr absl::string_view kMendJournal =
     "restore the file from a backup, or put audit_checkpoints* away: the next start begins anew";
 

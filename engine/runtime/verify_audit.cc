@@ -56,11 +56,13 @@ KeptCheckpoints ReadKept(const audit::CheckpointJournal& journal,
                          std::vector<std::string>& differences) {
   KeptCheckpoints kept;
   const absl::Status read = journal.Scan([&](const audit::KeptCheckpoint& each) {
-    kept[each.partition].push_back({each.number, each.checkpoint.tree});
     if (IsForged(each.note, keys)) {
+      // Whatever it says of the log, nobody signed that.
       differences.push_back(
           absl::StrCat("kept checkpoint ", each.number, ": its signature is wrong"));
+      return;
     }
+    kept[each.partition].push_back({each.number, each.checkpoint.tree});
   });
   if (!read.ok()) differences.push_back(absl::StrCat("kept checkpoints: ", read.message()));
   return kept;

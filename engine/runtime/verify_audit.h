@@ -26,8 +26,8 @@ struct KeptHead {
 };
 using KeptCheckpoints = std::map<PartitionId, std::vector<KeptHead>>;
 
-// Reads the journal anew and checks the signatures of those `keys` that there are. Appends what is
-// wrong with it to `differences`, a sentence each.
+// Reads the journal anew, but for checkpoints that one of `keys` is said to have signed and did not.
+// Appends what is wrong with it to `differences`, a sentence each.
 KeptCheckpoints ReadKept(const audit::CheckpointJournal& journal,
                          absl::Span<const audit::VerifierKey> keys,
                          std::vector<std::string>& differences);

@@ -40,6 +40,7 @@ using runtime::StoreReport;
 using storage::StoreFinding;
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
@@ -307,9 +308,9 @@ TEST_F(StoreCheckTest, WhatIsWrongIsNamed) {
         const std::string file = copy + "/audit_checkpoints";
         Flip(file, fs::file_size(file) / 2);
       }),
-      Contains(AllOf(Field(&StoreFinding::where, HasSubstr("audit_checkpoints")),
-                     Field(&StoreFinding::what, HasSubstr(", byte ")),
-                     Field(&StoreFinding::mend, HasSubstr("put audit_checkpoints* away")))));
+      AllOf(Contains(Field(&StoreFinding::what, HasSubstr(", byte "))),
+            Each(AllOf(Field(&StoreFinding::where, HasSubstr("audit_checkpoints")),
+                       Field(&StoreFinding::mend, HasSubstr("put audit_checkpoints* away"))))));
   EXPECT_THAT(
       findings_with([&](const std::string& copy) { fs::remove(copy + "/audit_checkpoints"); }),
       ElementsAre(Field(&StoreFinding::what, HasSubstr("are gone with their file"))));

@@ -161,6 +161,19 @@ TEST_F(VerifyTest, ComparesKeptCheckpointsWithTheLog) {
                           HasSubstr("kept checkpoint 3 of 17 commits: the log has only 3")));
 }
 
+TEST_F(VerifyTest, AForgedCheckpointSaysNothingOfTheLog) {
+  const auto never = [] { return false; };
+  ASSERT_OK_AND_ASSIGN(const audit::SignedCheckpoint good,
+                       engine_->auditor().GetCheckpoint(PartitionId(0), never));
+  audit::Checkpoint forged = good.checkpoint;
+  forged.tree.root.bytes[0] ^= 1;
+  const std::string note =
+      absl::StrCat(forged.ToText(), good.note.substr(good.checkpoint.ToText().size()));
+  ASSERT_OK(engine_->checkpoints().Append({{PartitionId(0), forged, note}}, engine_->Now()));
+  EXPECT_THAT(Verify().differences,
+              ElementsAre(HasSubstr("kept checkpoint 1: its signature is wrong")));
+}
+
 TEST_F(VerifyTest, TellsHowItGoes) {
   int calls = 0;
   ASSERT_OK(engine_->Verify([&](const VerifyReport&) { return ++calls > 0; }));
