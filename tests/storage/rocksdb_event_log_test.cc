@@ -121,16 +121,19 @@ TEST_F(RocksDbEventLogTest, OneProcessAtATime) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("is in use")));
 }
 
+// `family` is the one that holds the store's identity.
+void SetFormatVersion(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, uint32_t version) {
+  log::v1::StoreIdentity identity;
+  std::string bytes;
+  ASSERT_TRUE(db.Get({}, family, "identity", &bytes).ok());
+  ASSERT_TRUE(identity.ParseFromString(bytes));
+  identity.set_format_version(version);
+  ASSERT_TRUE(db.Put({}, family, "identity", identity.SerializeAsString()).ok());
+}
+
 TEST_F(RocksDbEventLogTest, OtherFormatVersionIsRefused) {
   OpenLog();
-  Tamper([](rocksdb::DB& db, const auto& handles) {
-    log::v1::StoreIdentity identity;
-    std::string bytes;
-    ASSERT_TRUE(db.Get({}, handles[0], "identity", &bytes).ok());
-    ASSERT_TRUE(identity.ParseFromString(bytes));
-    identity.set_format_version(2);
-    ASSERT_TRUE(db.Put({}, handles[0], "identity", identity.SerializeAsString()).ok());
-  });
+  Tamper([](rocksdb::DB& db, const auto& handles) { SetFormatVersion(db, handles[0], 2); });
   EXPECT_THAT(RocksDbEventLog::Open(options_).status(),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format version 2")));
 }
@@ -140,12 +143,7 @@ TEST_F(RocksDbEventLogTest, OtherFormatVersionIsRefused) {
 TEST_F(RocksDbEventLogTest, AStoreOfAnotherFormatIsNotChanged) {
   OpenLog();
   Tamper([](rocksdb::DB& db, const auto& handles) {
-    log::v1::StoreIdentity identity;
-    std::string bytes;
-    ASSERT_TRUE(db.Get({}, handles[0], "identity", &bytes).ok());
-    ASSERT_TRUE(identity.ParseFromString(bytes));
-    identity.set_format_version(2);
-    ASSERT_TRUE(db.Put({}, handles[0], "identity", identity.SerializeAsString()).ok());
+    SetFormatVersion(db, handles[0], 2);
     ASSERT_TRUE(db.Flush({}, handles[0]).ok());
     CommitMaker maker(kFirst);
     for (int i = 0; i < 5; ++i) {
