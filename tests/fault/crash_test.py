@@ -92,15 +92,23 @@ class CrashingServer:
     def arm(self, point):
         """From now on it kills itself when it comes to `point`."""
         self._armed.set()
+        if self.aborts_armed:
+            self._abort()
+            return
         with open(self._point_file, "r+b", buffering=0) as file:
             os.pwrite(file.fileno(), point.encode(), 1)
             os.pwrite(file.fileno(), b"+", 0)
-        if self.aborts_armed:
-            self._server.process.send_signal(signal.SIGABRT)
+
+    def _abort(self):
+        process = self._server.process
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGABRT)
 
     def spawn(self, point=None):
         self._prepare(point)
         self._server.spawn(env=self._environment)
+        if self.aborts_armed and self._armed.is_set():  # armed before there was a process
+            self._abort()
 
     def start(self, point=None):
         self._prepare(point)
