@@ -118,7 +118,7 @@ struct Compensation {
   bool register_attempt = false;  // register: attempt
 };
 
-// What makes a node a scope (explicitly or by rule 5 of the saga rules).
+// What makes a node a scope (explicitly or by a rule: docs/definitions.md, Undo).
 struct ScopeOptions {
   std::string name;  // empty: the task's own name
   CompensationOrder order = CompensationOrder::kReverse;

@@ -1,4 +1,4 @@
-// Goal: every kind of saga state answers every command as spec/saga.md says, and nobody forgets a
+// Goal: every kind of saga state answers every command as the rules of sagas say, and nobody forgets a
 // pair. Method: tests/decide/*.table, one file per state: how a saga gets there, then a line per
 // command with the answer, the events and the status after them. A missing or unknown line fails,
 // so does a kind of command or of timer that no line is about. Each cell is played on a saga of its

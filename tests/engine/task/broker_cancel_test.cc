@@ -1,5 +1,5 @@
-// Goal: `quiesced` is called exactly when no answer can be on its way any more (spec/saga.md,
-// rule 4), and a cancelled task is handed out no more. Method: scenarios with explicit times.
+// Goal: `quiesced` is called exactly when no answer can be on its way any more, so that an undo never
+// overtakes its call, and a cancelled task is handed out no more. Method: scenarios with explicit times.
 #include "engine/task/broker.h"
 #include "tests/engine/task/broker_fixture.h"
 
