@@ -424,8 +424,9 @@ bool WorkerSession::FillFrame(Timestamp now) {
     // Handed out again after its lease, it took another credit.
     if (!is_told || !held_.insert(token).second) ++credit_back_;
     if (!is_told) continue;
-    bytes += handed.task->arguments.size() + token.size();
-    SetTask(*handed.task, std::move(token), *writing_.add_tasks());
+    v1::Task& proto = *writing_.add_tasks();
+    SetTask(*handed.task, std::move(token), proto);
+    bytes += proto.ByteSizeLong();
     has_frame = true;
   }
   if (tasks_.empty()) cancelled_.clear();

@@ -230,6 +230,36 @@ const std::string& LargeArguments() {
   return text;
 }
 
+// More small tasks with long names than a client takes in one message, all behind what the stream
+// holds until it is read.
+TEST_F(WorkerStreamTest, ManySmallTasksComeInFramesThatAClientTakes) {
+  const int count = static_cast<int>(options_.worker_credit_max) - kUnread;
+  const std::string name(90, 'n');
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  const std::unique_ptr<Stream> stream = OpenStream(context, options_.worker_credit_max);
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.broker().worker_count() == 1; }));
+  Enqueue(0, kUnread, LargeArguments());
+  std::vector<task::ReadyTaskPtr> tasks;
+  for (int i = 0; i < count; ++i) {
+    auto ready = std::make_shared<task::ReadyTask>();
+    ready->token = Token(kUnread + i);
+    ready->function = "pay";
+    ready->reference = "/do/0/" + name;
+    ready->definition_name = name;
+    ready->definition_version = name;
+    ready->idempotency_key = absl::StrCat("shop/order-", i, "/do/0/", name, "/1");
+    ready->arguments = "{}";
+    ready->created = engine_.Now();
+    tasks.push_back(std::move(ready));
+  }
+  engine_.broker().Enqueue(PartitionId(0), std::move(tasks), engine_.Now());
+  Told told;
+  const size_t all = options_.worker_credit_max;
+  EXPECT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == all; }))
+      << told.tasks.size() << " of " << all << ": " << stream->Finish().error_message();
+}
+
 TEST_F(WorkerStreamTest, ATaskIsNotToldWhenMuchOfItsLeaseIsOver) {
   Enqueue(0, kUnread, LargeArguments());
   grpc::ClientContext context;
