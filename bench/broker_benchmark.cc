@@ -41,7 +41,8 @@ std::vector<ReadyTaskPtr> MakeTasks(size_t count) {
 
 void EnqueueAndClose(benchmark::State& state) {
   const auto batch = static_cast<size_t>(state.range(0));
-  Broker broker({}, kStart);
+  Broker broker({});
+  broker.Begin(kStart);
   const WorkerId worker =
       broker.Connect({.functions = {"charge", "reserveStock"}, .credit = 10'000},
                      std::make_shared<NullSink>(), kStart);

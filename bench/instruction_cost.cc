@@ -103,7 +103,8 @@ class NullSink : public task::WorkerSink {
 // Eight tasks enqueued, pushed to a worker, and closed.
 void Dispatch(uint64_t count) {
   constexpr size_t kBatch = 8;
-  task::Broker broker({}, kStart);
+  task::Broker broker({});
+  broker.Begin(kStart);
   const auto sink = std::make_shared<NullSink>();
   const task::WorkerId worker =
       broker.Connect({.functions = {"charge", "reserveStock"}, .credit = 10'000}, sink, kStart);

@@ -105,7 +105,7 @@ absl::Status EngineImpl::Start() {
       source.Refill(std::move(request));
     });
   };
-  broker_ = std::make_unique<task::Broker>(std::move(broker), started_);
+  broker_ = std::make_unique<task::Broker>(std::move(broker));
   MakePartitions();
   SKALD_RETURN_IF_ERROR(RecoverAll());
   SKALD_RETURN_IF_ERROR(MakeProjector());
@@ -259,6 +259,7 @@ void EngineImpl::StartThreads() {
   }
   // What a thread's first turn sends, and what the broker then says of it, must find everyone there.
   serving_ = true;
+  broker_->Begin(clock_->Now());
   for (const auto& thread : threads_) thread->Start();
   projector_->Start();
   ticker_ = std::thread([this] {

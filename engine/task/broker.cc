@@ -25,14 +25,23 @@ bool Broker::EntryEqual::operator()(const TaskToken& a, const std::unique_ptr<En
   return a == b->task->token;
 }
 
-Broker::Broker(BrokerOptions options, Timestamp now)
-    : options_(std::move(options)), started_(now), claim_end_(After(now, options_.claim_window)) {
+Broker::Broker(BrokerOptions options) : options_(std::move(options)) {
   SKALD_CHECK(options_.lease > 0);
   SKALD_CHECK(options_.frame_tasks_max > 0);
   SKALD_CHECK(options_.leased_bytes_max > 0);
 }
 
 Broker::~Broker() = default;
+
+void Broker::Begin(Timestamp now) {
+  MutexLock lock(mutex_);
+  SKALD_CHECK(started_ == kNever);
+  started_ = now;
+  claim_end_ = After(now, options_.claim_window);
+  for (const std::unique_ptr<Entry>& entry : entries_) {
+    if (entry->place == Entry::Place::kCancelled) SetDeadline(*entry, QuietFrom(*entry));
+  }
+}
 
 WorkerId Broker::Connect(WorkerOptions options, std::shared_ptr<WorkerSink> sink, Timestamp now) {
   Effects effects;
@@ -183,7 +192,8 @@ void Broker::Cancel(const TaskToken& token, bool from_recovery, Timestamp now) {
     Worker* worker = entry->worker;
     const bool never_dispatched = !entry->task->from_recovery && !entry->dispatched;
     Take(*entry);
-    if (never_dispatched || QuietFrom(*entry) <= now) {
+    const bool is_quiet = never_dispatched || QuietFrom(*entry) <= now;
+    if (started_ != kNever && is_quiet) {
       if (worker != nullptr) TellCancelled(*worker, token, effects);
       effects.quiesced.emplace_back(token, never_dispatched);
       Erase(*entry);

@@ -2,21 +2,24 @@
 //
 // Lives in memory only: it is rebuilt from the partitions' ready tasks at each start, and delivery
 // is not an event, so a dispatch costs no fsync. Past a bound on memory a queue leaves tasks in the
-// rows of their partitions, and asks for them when it runs low. Delivery is at least once; a task is completed
-// exactly once by the partition, which takes the first answer to the open attempt.
+// rows of their partitions, and asks for them when it runs low. Delivery is at least once; a task
+// is completed exactly once by the partition, which takes the first answer to the open attempt.
 //
 // What it promises:
 // - tasks of a function leave oldest first, to workers with credit, many to a frame; workers of
 //   one function take turns, and a worker of several functions gets the oldest task of them all;
 // - a lost worker's tasks go to another at once; a silent worker's after the lease;
-// - for `claim_window` after the start, tasks that existed before it (from_recovery) wait for workers that come back and list the tokens they hold, and regain their leases;
+// - for `claim_window` after the start, tasks that existed before it (from_recovery) wait for
+//   workers that come back and list the tokens they hold, and regain their leases;
 // - a cancelled task is told to its worker; `quiesced` is called once its answer can no longer be
 //   on its way: at once when it was never handed out (and not recovered), else after one full
-//   lease after the later of its last delivery and the broker's start. A heartbeat before the
+//   lease after the later of its last delivery and the start (Begin). A heartbeat before the
 //   cancellation counts as a delivery, one after it does not: a worker that was told to stop
 //   cannot hold up the undo. An answer in between ends it too (Closed).
 //
-//   Broker broker({.quiesced = ...}, now);
+//   Broker broker({.quiesced = ...});
+//   broker.Enqueue(partition, {task}, now);        // from recovery
+//   broker.Begin(now);
 //   WorkerId worker = broker.Connect({.functions = {"charge"}, .credit = 10}, sink, now);
 //   broker.Enqueue(partition, {task}, now);        // sink->Push({task}, lease)
 //   broker.Closed({task->token}, now);                      // the partition took the answer
@@ -139,8 +142,12 @@ struct QueueStats {
 
 class Broker {
  public:
-  Broker(BrokerOptions options, Timestamp now);
+  explicit Broker(BrokerOptions options);
   ~Broker();
+
+  // Partitions are up and workers may come: the time that these have begins. Nothing is quiesced
+  // before, however long opening a store took. Once.
+  void Begin(Timestamp now);
 
   // Workers. The broker shares `sink`, as another thread may still deliver to it when Disconnect
   // returns. Functions may repeat; credit and its later additions are cut to credit_max.
@@ -255,10 +262,11 @@ class Broker {
 
   // Constant after construction.
   const BrokerOptions options_;
-  const Timestamp started_;
-  const Timestamp claim_end_;
 
   mutable Mutex mutex_;
+  // kNever until Begin.
+  Timestamp started_ SKALD_GUARDED_BY(mutex_) = kNever;
+  Timestamp claim_end_ SKALD_GUARDED_BY(mutex_) = kNever;
   uint64_t next_sequence_ SKALD_GUARDED_BY(mutex_) = 0;
   uint64_t next_worker_ SKALD_GUARDED_BY(mutex_) = 1;
   absl::flat_hash_set<std::unique_ptr<Entry>, EntryHash, EntryEqual> entries_

@@ -93,7 +93,7 @@ void Broker::SetDeadline(Entry& entry, Timestamp deadline) {
 }
 
 // A worker had a full lease to answer after it last heard of the task, and after it could have
-// reconnected to this run.
+// reconnected to this run: kNever before Begin.
 Timestamp Broker::QuietFrom(const Entry& entry) const {
   return After(std::max(entry.delivered, started_), options_.lease);
 }

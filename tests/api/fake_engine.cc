@@ -19,7 +19,8 @@ FakeEngine::FakeEngine()
     : auditor_(stored_log_, views_,
                [keys = std::vector<audit::SigningKey>{audit::SigningKey::Generate(
                     audit::StoreName(stored_log_.store_id()))}] { return keys; }),
-      broker_({.claim_window = 0}, kStart) {
+      broker_({.claim_window = 0}) {
+  broker_.Begin(kStart);
   auto journal = audit::CheckpointJournal::Open({.path = "", .store_name = auditor_.store_name()},
                                                 nullptr);
   SKALD_CHECK(journal.ok());

@@ -56,7 +56,7 @@ absl::Status Server::Start() {
       slots_[id.value()].partition->Refill(std::move(request));
     });
   };
-  broker_ = std::make_unique<task::Broker>(std::move(broker), scheduler_.now());
+  broker_ = std::make_unique<task::Broker>(std::move(broker));
   slots_ = std::vector<Slot>(options_.partitions);
   for (uint32_t id = 0; id < options_.partitions; ++id) {
     partition::PartitionOptions options = options_.partition;
@@ -78,6 +78,7 @@ absl::Status Server::Start() {
                                               std::move(watermarks));
   SKALD_RETURN_IF_ERROR(models_->Open());
   serving_ = true;
+  broker_->Begin(scheduler_.now());
   SampleFreeBytes();
   for (uint32_t id = 0; id < options_.partitions; ++id) Wake(PartitionId(id), scheduler_.now());
   Tick();

@@ -408,6 +408,26 @@ TEST_P(EngineTest, ACancelledTaskIsQuietAfterItsLease) {
   EXPECT_EQ(view.status, Status::kCancelled);
 }
 
+// Also when the lease is over before the engine can take what comes of it.
+TEST_P(EngineTest, ACancellationThatWaitsGoesOnAfterARestart) {
+  if (!GetParam()) GTEST_SKIP() << "memory keeps nothing";
+  ASSERT_OK(Call().Deploy(kOrder));
+  ASSERT_OK(Call().Start("s1", "order"));
+  engine_.reset();
+  Open();  // an earlier run may have handed out its task
+  saga::Command cancel;
+  cancel.saga = {"test", "s1"};
+  cancel.request = saga::CancelSaga{.reason = "asked", .compensate = {}};
+  ASSERT_OK(Call().Do(cancel));
+  engine_.reset();
+  EngineOptions options = Options();
+  options.broker.lease = 1;
+  ASSERT_OK_AND_ASSIGN(engine_, Engine::Open(options));
+  ASSERT_OK_AND_ASSIGN(const saga::SagaView view,
+                       Call().Wait({"test", "s1"}, After(engine_->Now(), 10 * kSecond)));
+  EXPECT_EQ(view.status, Status::kCancelled);
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, EngineTest, ::testing::Bool(), [](const auto& test) {
   return std::string(test.param ? "RocksDb" : "Memory");
 });
@@ -519,6 +539,32 @@ TEST(EngineOpenTest, AWrongDirectoryIsRefused) {
   EXPECT_FALSE(Engine::Open(options).ok());
   options.partition_count = 0;
   EXPECT_OK(Engine::Open(options));
+}
+
+// The lease counts from when workers may come, by the clock that went on from the log.
+TEST(EngineOpenTest, AClockBehindTheLogMakesNoTaskQuietEarly) {
+  const TempFolder folder;
+  EngineOptions options;
+  options.data_dir = folder.Sub("data");
+  options.free_bytes_soft = options.free_bytes_hard = 0;
+  SimulatedClock ahead;
+  ahead.Set(After(RealClock().Now(), kHour));
+  {
+    ASSERT_OK_AND_ASSIGN(const auto engine,
+                         runtime::OpenEngine(options, {.clock = &ahead, .fatal = {}}));
+    ASSERT_OK(EngineDriver(*engine).Deploy(kOrder));
+    ASSERT_OK(EngineDriver(*engine).Start("s1", "order"));
+    ASSERT_OK(engine->Shutdown());
+  }
+  ASSERT_OK_AND_ASSIGN(const auto engine, Engine::Open(options));
+  EngineDriver call(*engine);
+  saga::Command cancel;
+  cancel.saga = {"test", "s1"};
+  cancel.request = saga::CancelSaga{.reason = "asked", .compensate = {}};
+  ASSERT_OK(call.Do(cancel));
+  ASSERT_OK_AND_ASSIGN(const saga::SagaView view,
+                       call.Wait({"test", "s1"}, After(engine->Now(), 200 * kMillisecond)));
+  EXPECT_FALSE(saga::IsEnded(view.status));
 }
 
 TEST(EngineOpenTest, AClockBehindTheLogGoesOnFromTheLog) {

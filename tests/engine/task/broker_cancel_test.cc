@@ -86,6 +86,23 @@ TEST_F(BrokerTest, ARecoveredTaskLongAfterTheStartIsQuietAtOnce) {
   EXPECT_THAT(quiesced_, ElementsAre("saga-1"));
 }
 
+// However long it takes until partitions are up: nobody takes what is quiesced before, and workers
+// have had no time to come back.
+TEST_F(BrokerTest, NothingIsQuietBeforeTheBrokerBegins) {
+  Open();
+  Recover({Task(1)}, At(0));
+  broker_->Cancel(Token(1), /*from_recovery=*/true, At(kMinute));
+  broker_->Cancel(Token(2), /*from_recovery=*/true, At(kMinute));
+  Cancel(Token(3), At(kMinute));
+  EXPECT_EQ(broker_->Poll(At(kHour)), kNever);
+  EXPECT_THAT(quiesced_, IsEmpty());
+  broker_->Begin(At(kHour));
+  EXPECT_EQ(broker_->Poll(At(kHour + 1)), At(kHour + 30 * kSecond));
+  EXPECT_THAT(quiesced_, IsEmpty());
+  broker_->Poll(At(kHour + 30 * kSecond));
+  EXPECT_THAT(quiesced_, ElementsAre("saga-1", "saga-2", "saga-3"));
+}
+
 TEST_F(BrokerTest, ADismissedTaskIsToldToItsWorkerAndForgotten) {
   Connected worker = Connect({.functions = {"charge"}, .credit = 1});
   Enqueue({Task(1), Task(2)});

@@ -55,12 +55,17 @@ class RecordingSink : public WorkerSink {
 
 class BrokerTest : public ::testing::Test {
  protected:
-  // A new broker that started at kStart.
+  // A new broker that begins at kStart.
   void Restart(BrokerOptions options = {}) {
+    Open(std::move(options));
+    broker_->Begin(kStart);
+  }
+  // A new broker that has not begun.
+  void Open(BrokerOptions options = {}) {
     options.quiesced = [this](const TaskToken& token, bool never_dispatched) {
       quiesced_.push_back(absl::StrCat(token.saga.saga_id, never_dispatched ? " never" : ""));
     };
-    broker_ = std::make_unique<Broker>(std::move(options), kStart);
+    broker_ = std::make_unique<Broker>(std::move(options));
   }
   void SetUp() override { Restart(); }
 

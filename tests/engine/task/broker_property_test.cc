@@ -44,7 +44,8 @@ class Simulation {
                           .frame_tasks_max = kFrameMax,
                           .credit_max = kCreditMax};
     options.quiesced = [this](const TaskToken& token, bool never) { OnQuiesced(token, never); };
-    broker_ = std::make_unique<Broker>(std::move(options), kStart);
+    broker_ = std::make_unique<Broker>(std::move(options));
+    broker_->Begin(kStart);
   }
 
   void Step() {

@@ -243,6 +243,18 @@ TEST_F(BrokerTest, NewTasksDoNotWaitForTheClaimWindow) {
   EXPECT_THAT(worker.sink->got, ElementsAre("saga-2"));
 }
 
+TEST_F(BrokerTest, TheClaimWindowIsWholeHoweverLongOpeningTook) {
+  Open();
+  Recover({Task(1), Task(2)}, At(0));
+  broker_->Begin(At(kMinute));
+  Connected other = Connect({.functions = {"charge"}, .credit = 5}, At(kMinute));
+  broker_->Poll(At(kMinute + kSecond));
+  Connected back = Connect({.functions = {"charge"}, .holds = {Token(1)}}, At(kMinute + kSecond));
+  EXPECT_THAT(other.sink->got, IsEmpty());
+  broker_->Poll(At(kMinute + 2 * kSecond));
+  EXPECT_THAT(other.sink->got, ElementsAre("saga-2"));
+}
+
 TEST_F(BrokerTest, TasksRecoveredAfterTheWindowDoNotWait) {
   Connected worker = Connect({.functions = {"charge"}, .credit = 5});
   Recover({Task(1)}, At(2 * kSecond));

@@ -76,7 +76,8 @@ TEST(BrokerThreadTest, EveryTaskEndsWhileWorkersComeAndGo) {
   auto now = [&clock] { return Timestamp(clock.fetch_add(kMillisecond)); };
   BrokerOptions options{.lease = 10 * kSecond};
   options.quiesced = [&](const TaskToken& token, bool) { ledger.End(token); };
-  Broker broker(std::move(options), kStart);
+  Broker broker(std::move(options));
+  broker.Begin(kStart);
   std::atomic<bool> stop = false;
 
   std::vector<std::thread> threads;
