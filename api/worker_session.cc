@@ -287,12 +287,18 @@ void WorkerSession::TakeHeartbeats(
 // ---- To the worker ----
 
 void WorkerSession::Push(std::vector<task::ReadyTaskPtr> tasks, Micros lease) {
-  const Timestamp until = After(context_.engine.Now(), lease / 2);
+  const Timestamp now = context_.engine.Now();
+  const Timestamp until = After(now, lease / 2);
   {
     MutexLock lock(mutex_);
     // What is not told stays leased to this worker; the broker hands it on when the stream is gone.
     if (is_draining_ || is_ending_ || is_broken_ || is_finished_) return;
     lease_ = lease;
+    // No frame may ever take what is too late: the worker does not read.
+    while (!tasks_.empty() && tasks_.front().until <= now) {
+      tasks_.pop_front();
+      ++credit_back_;
+    }
     for (task::ReadyTaskPtr& task : tasks) tasks_.push_back({std::move(task), until});
   }
   AdvanceSoon(BrokerCalls::kForbidden);

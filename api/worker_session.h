@@ -99,7 +99,7 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
     task::ReadyTaskPtr task;
     Timestamp until;  // from when on it is too late to tell: much of its lease is over
   };
-  std::deque<Handed> tasks_ SKALD_GUARDED_BY(mutex_);
+  std::deque<Handed> tasks_ SKALD_GUARDED_BY(mutex_);  // in order of `until`
   Micros lease_ SKALD_GUARDED_BY(mutex_) = 0;
   // Cancelled while there were tasks that had not been told, perhaps of these.
   absl::flat_hash_set<std::string> cancelled_ SKALD_GUARDED_BY(mutex_);

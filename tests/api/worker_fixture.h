@@ -38,8 +38,8 @@ class WorkerTest : public ApiTest {
   }
 
   // Makes tasks first .. first + count - 1 ready.
-  void Enqueue(int first, int count,
-               const std::string& arguments = R"({"amount":12345678901234567890})") {
+  std::vector<task::ReadyTaskPtr> Enqueue(
+      int first, int count, const std::string& arguments = R"({"amount":12345678901234567890})") {
     std::vector<task::ReadyTaskPtr> tasks;
     for (int i = first; i < first + count; ++i) {
       auto ready = std::make_shared<task::ReadyTask>();
@@ -53,7 +53,8 @@ class WorkerTest : public ApiTest {
       ready->created = engine_.Now();
       tasks.push_back(std::move(ready));
     }
-    engine_.broker().Enqueue(PartitionId(0), std::move(tasks), engine_.Now());
+    engine_.broker().Enqueue(PartitionId(0), tasks, engine_.Now());
+    return tasks;
   }
 
   // Opens a stream and says hello.

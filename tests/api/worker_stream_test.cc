@@ -1,4 +1,5 @@
 // Goal: the worker stream under load and at its ends: batching, credit, bounds, breaks, drain.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <set>
@@ -288,6 +289,46 @@ TEST_F(WorkerStreamTest, ATaskIsNotToldWhenMuchOfItsLeaseIsOver) {
     for (const v1::Task& task : told.tasks) seen.insert(task.saga_id());
     return seen.size() == kUnread + 3;
   })) << untold;
+}
+
+// The stream of a worker that does not read holds what it was handed in half a lease, not all that
+// it was ever handed.
+TEST_F(WorkerStreamTest, TasksForAWorkerThatDoesNotReadAreBounded) {
+  constexpr int kRounds = 4;
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, kRounds * (2 * kUnread + 1));
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.broker().worker_count() == 1; }));
+  std::vector<std::weak_ptr<const task::ReadyTask>> handed;
+  for (int round = 0; round < kRounds; ++round) {
+    const int first = round * (kUnread + 1);
+    std::vector<saga::TaskToken> tokens;
+    {
+      const std::vector<task::ReadyTaskPtr> tasks = Enqueue(first, kUnread, LargeArguments());
+      handed.insert(handed.end(), tasks.begin(), tasks.end());
+      for (const task::ReadyTaskPtr& task : tasks) tokens.push_back(task->token);
+    }
+    ASSERT_EQ(engine_.broker().Queues()[0].leased, size_t{kUnread});
+    // Handed out again, to the same worker, and then done by another.
+    engine_.clock_ahead += 31 * kSecond;
+    engine_.broker().Poll(engine_.Now());
+    engine_.broker().Closed(tokens, engine_.Now());
+    engine_.clock_ahead += 31 * kSecond;
+    tokens = {Enqueue(first + kUnread, 1)[0]->token};
+    engine_.broker().Closed(tokens, engine_.Now());
+    const auto held = std::count_if(handed.begin(), handed.end(),
+                                    [](const auto& task) { return !task.expired(); });
+    EXPECT_EQ(held, 0) << "after round " << round;
+  }
+  // Their credit is there when it reads again.
+  Enqueue(kRounds * (kUnread + 1), 10);
+  std::thread reader([&stream] {
+    v1::WorkResponse frame;
+    while (stream->Read(&frame)) {
+    }
+  });
+  EXPECT_TRUE(engine_.WaitUntil([this] { return engine_.broker().Queues()[0].leased == 10; }));
+  context.TryCancel();
+  reader.join();
 }
 
 TEST_F(WorkerStreamTest, ATaskThatIsCancelledBeforeItIsToldIsNotTold) {
