@@ -174,6 +174,7 @@ absl::Status WorkerSession::TakeHello(const v1::WorkerHello& hello) {
       std::optional<saga::TaskToken> token = DecodeTaskToken(bytes);
       if (token) {
         options.holds.push_back(*std::move(token));
+        claimed_.insert(bytes);
       } else {
         News(bytes.size() + kNewsBytes).add_lost_tokens(bytes);
       }
@@ -250,7 +251,10 @@ void WorkerSession::AddResult(const std::string& token, const absl::Status& stat
     // An answer that is to be sent again leaves its task with the worker: overload must not bring
     // more work.
     const bool is_final = status.ok() || !GetErrorInfo(status).value_or(ErrorInfo()).retry_after;
-    if (is_final && held_.erase(token) > 0 && !keep_credit) ++credit_back_;
+    if (is_final) {
+      claimed_.erase(token);
+      if (held_.erase(token) > 0 && !keep_credit) ++credit_back_;
+    }
   }
   AdvanceSoon();
 }
@@ -279,6 +283,7 @@ void WorkerSession::TakeHeartbeats(
   }
   MutexLock lock(mutex_);
   for (std::string& token : lost) {
+    claimed_.erase(token);
     if (held_.erase(token) > 0) ++credit_back_;
     News(token.size() + kNewsBytes).add_lost_tokens(std::move(token));
   }
@@ -403,7 +408,7 @@ bool WorkerSession::MustFinish() const {
   if (is_writing_ || is_starting_read_) return false;
   if (is_broken_) return true;
   if (outstanding_ > 0 || !news_.empty()) return false;
-  return is_ending_ || reads_done_ || (is_draining_ && held_.empty());
+  return is_ending_ || reads_done_ || (is_draining_ && held_.empty() && claimed_.empty());
 }
 
 v1::WorkResponse& WorkerSession::News(size_t bytes) {

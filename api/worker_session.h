@@ -112,6 +112,8 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
   size_t writing_bytes_ SKALD_GUARDED_BY(mutex_) = 0;
   // Tokens handed out on this stream and not answered.
   absl::flat_hash_set<std::string> held_ SKALD_GUARDED_BY(mutex_);
+  // Tokens that came with the hello and are not answered: the worker is at work on these too.
+  absl::flat_hash_set<std::string> claimed_ SKALD_GUARDED_BY(mutex_);
   // To be given back to the broker with the next frame.
   uint32_t credit_back_ SKALD_GUARDED_BY(mutex_) = 0;
   // Answers taken whose results are not written.

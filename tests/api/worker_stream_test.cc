@@ -392,6 +392,31 @@ TEST_F(WorkerStreamTest, DrainWaitsForAnswersAndEndsClearly) {
   EXPECT_THAT(told.tasks, SizeIs(1));
 }
 
+// Also for answers of tasks that the worker brought along, until they are told to be lost.
+TEST_F(WorkerStreamTest, DrainWaitsForAnswersOfHeldTasks) {
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = workers()->Work(&context);
+  v1::WorkRequest hello = Hello(1);
+  for (int i = 0; i < 2; ++i) hello.mutable_hello()->add_held_tokens(EncodeTaskToken(Token(i)));
+  ASSERT_TRUE(stream->Write(hello));
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.welcome; }));
+  std::thread stopper([this] { server_->Shutdown(20 * kSecond); });
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.drain; }));
+  v1::WorkRequest frame;
+  frame.add_completions()->set_token(EncodeTaskToken(Token(0)));
+  ASSERT_TRUE(stream->Write(frame));
+  EXPECT_TRUE(ReadUntil(*stream, told, [&] { return told.results.size() == 1; }));
+  frame.Clear();
+  frame.add_heartbeats(EncodeTaskToken(Token(1)));
+  ASSERT_TRUE(stream->Write(frame));
+  EXPECT_TRUE(ReadUntil(*stream, told, [&] { return told.lost.size() == 1; }));
+  v1::WorkResponse rest;
+  EXPECT_FALSE(stream->Read(&rest));
+  EXPECT_THAT(stream->Finish(), EndsWith(grpc::StatusCode::UNAVAILABLE, "PARTITION_NOT_SERVING"));
+  stopper.join();
+}
+
 TEST_F(WorkerStreamTest, DrainEndsAfterItsGrace) {
   Enqueue(0, 1);
   grpc::ClientContext context;
