@@ -67,41 +67,35 @@ WorkerSession* WorkerSession::Open(ApiContext& context, const grpc::CallbackServ
   absl::Status status = violations.ToStatus();
   if (!context.calls.Add(session)) status = ServerStoppingError();
   if (!status.ok()) {
-    session->EndWith(std::move(status));
-  } else {
-    session->Advance();
+    MutexLock lock(session->mutex_);
+    session->SetEnd(std::move(status));
   }
+  session->Advance();
   return session.get();
 }
 
 // ---- From the worker ----
 
 void WorkerSession::OnReadDone(bool ok) {
-  if (!ok) {
-    {
-      MutexLock lock(mutex_);
-      reads_done_ = true;
-      is_reading_ = false;
-    }
+  absl::Status status;
+  if (ok) {
+    status = TakeFrame(request_);
+  } else if (!has_hello_) {
     // Also when the first frame was no WorkRequest: gRPC does not tell that from the end.
-    if (!has_hello_) EndWith(BadRequestError("hello", "must be in the first frame"));
-    // It takes no more tasks, and gives up those it has not answered.
-    LeaveBroker();
-    Advance();
-    return;
+    status = BadRequestError("hello", "must be in the first frame");
   }
-  const absl::Status status = TakeFrame(request_);
+  const bool goes_on = ok && status.ok();
   {
     // Only now may the next read overwrite the request; after an error there is none.
     MutexLock lock(mutex_);
     is_reading_ = false;
-    if (!status.ok()) is_ending_ = true;
+    if (!ok) reads_done_ = true;
+    // At once: from here on any thread may finish the stream.
+    if (!status.ok()) SetEnd(std::move(status));
   }
-  if (!status.ok()) {
-    EndWith(status);
-  } else {
-    Advance();
-  }
+  // It takes no more tasks, and gives up those it has not answered.
+  if (!goes_on) LeaveBroker();
+  Advance();
 }
 
 absl::Status WorkerSession::TakeFrame(const v1::WorkRequest& frame) {
@@ -474,14 +468,9 @@ void WorkerSession::OnWriteDone(bool ok) {
 
 // ---- The end ----
 
-void WorkerSession::EndWith(absl::Status status) {
-  {
-    MutexLock lock(mutex_);
-    is_ending_ = true;
-    if (end_status_.ok()) end_status_ = std::move(status);
-  }
-  LeaveBroker();
-  Advance();
+void WorkerSession::SetEnd(absl::Status status) {
+  is_ending_ = true;
+  if (end_status_.ok()) end_status_ = std::move(status);
 }
 
 void WorkerSession::OnCancel() {

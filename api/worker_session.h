@@ -62,8 +62,8 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
   void Answer(const std::string& token, saga::AnswerTask answer, bool keep_credit);
   void AddResult(const std::string& token, const absl::Status& status, bool keep_credit);
 
-  // Ends the stream after the results that are due.
-  void EndWith(absl::Status status);
+  // The stream ends after the results that are due.
+  void SetEnd(absl::Status status) SKALD_REQUIRES(mutex_);
 
   // Does what there is to do next: read, give credit back, write or finish. The only place that
   // does any of them. A sink must not call its broker, so what Push and Cancel set off leaves

@@ -1,6 +1,8 @@
 // Goal: what a worker says becomes commands and claims; what it does wrong is told, per answer or
 // for the stream.
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/errors.h"
 #include "tests/api/worker_fixture.h"
@@ -148,6 +150,25 @@ TEST_F(WorkerServiceTest, HelloIsNeededFirstAndOnce) {
   silent->WritesDone();
   EXPECT_THAT(silent->Finish(), bad);
   EXPECT_TRUE(engine_.WaitUntil([this] { return engine_.broker().worker_count() == 0; }));
+}
+
+// Also when the last result is written in that moment.
+TEST_F(WorkerServiceTest, WhatABrokenRuleEndsIsNeverEndedWell) {
+  constexpr int kStreams = 500;
+  v1::WorkRequest answer = Hello(1);
+  answer.add_completions()->set_token(EncodeTaskToken(Token(1)));
+  v1::WorkRequest bad;
+  bad.set_credit(10'001);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kStreams; ++i) {
+        EXPECT_THAT(StatusAfter({answer, bad}),
+                    EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST_F(WorkerServiceTest, BadHelloTellsAllThatIsWrong) {
