@@ -189,7 +189,9 @@ void Broker::Cancel(const TaskToken& token, bool from_recovery, Timestamp now) {
     } else if (entry->place == Entry::Place::kCancelled) {
       return;
     }
-    Worker* worker = entry->worker;
+    // Who came back with it while his broken connection still has it, or before it was enqueued.
+    Worker* const claimant = TakeClaim(token);
+    Worker* const worker = claimant != nullptr ? claimant : entry->worker;
     const bool never_dispatched = !entry->task->from_recovery && !entry->dispatched;
     Take(*entry);
     const bool is_quiet = never_dispatched || QuietFrom(*entry) <= now;
@@ -244,9 +246,12 @@ void Broker::Dismissed(absl::Span<const TaskToken> tokens, Timestamp now) {
   {
     MutexLock lock(mutex_);
     for (const TaskToken& token : tokens) {
-      const Entry* entry = Find(token);
-      if (entry == nullptr || entry->place != Entry::Place::kLeased) continue;
-      TellCancelled(*entry->worker, token, effects);
+      const Entry* const entry = Find(token);
+      Worker* worker = TakeClaim(token);
+      if (worker == nullptr && entry != nullptr && entry->place == Entry::Place::kLeased) {
+        worker = entry->worker;
+      }
+      if (worker != nullptr) TellCancelled(*worker, token, effects);
     }
     Seal(now, effects);
   }

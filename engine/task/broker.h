@@ -240,6 +240,8 @@ class Broker {
   Timestamp QuietFrom(const Entry& entry) const SKALD_REQUIRES(mutex_);
   void Claim(Worker& worker, const TaskToken& token, Timestamp now, Effects& effects)
       SKALD_REQUIRES(mutex_);
+  // Who has come back with the token and waits for the task, if he is there; he waits no longer.
+  Worker* TakeClaim(const TaskToken& token) SKALD_REQUIRES(mutex_);
   // True when the worker holds the task now.
   bool Renew(Worker& worker, const TaskToken& token, Timestamp now) SKALD_REQUIRES(mutex_);
   void EndClaimWindow(std::vector<Queue*>& touched, Timestamp now) SKALD_REQUIRES(mutex_);

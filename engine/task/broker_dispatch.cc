@@ -47,13 +47,8 @@ void Broker::Take(Entry& entry) {
 }
 
 void Broker::PutReady(Entry& entry, std::vector<Queue*>& touched, Timestamp now) {
-  if (!claims_.empty()) {
-    auto claim = claims_.find(entry.task->token);
-    if (claim != claims_.end()) {
-      Worker* worker = FindWorker(claim->second);
-      claims_.erase(claim);
-      if (worker != nullptr) return PutLeased(entry, *worker, now);
-    }
+  if (Worker* const claimant = TakeClaim(entry.task->token)) {
+    return PutLeased(entry, *claimant, now);
   }
   if (entry.held) {
     entry.place = Entry::Place::kHeld;
@@ -124,6 +119,15 @@ void Broker::Claim(Worker& worker, const TaskToken& token, Timestamp now, Effect
       TellCancelled(worker, token, effects);
       break;
   }
+}
+
+Broker::Worker* Broker::TakeClaim(const TaskToken& token) {
+  if (claims_.empty()) return nullptr;
+  const auto claim = claims_.find(token);
+  if (claim == claims_.end()) return nullptr;
+  Worker* const worker = FindWorker(claim->second);
+  claims_.erase(claim);
+  return worker;
 }
 
 bool Broker::Renew(Worker& worker, const TaskToken& token, Timestamp now) {

@@ -70,6 +70,29 @@ TEST_F(BrokerTest, ACancelledTaskOutlivesItsWorkersConnection) {
   EXPECT_EQ(broker_->Poll(At(4)), At(30 * kSecond));
 }
 
+// The broken connection of a worker that is back already is noticed late: nobody reads there.
+TEST_F(BrokerTest, ACancellationIsToldToTheConnectionThatCameBack) {
+  Connected old = Connect({.name = "pay-1", .functions = {"charge"}, .credit = 2});
+  Enqueue({Task(1), Task(2)});
+  Connected back =
+      Connect({.name = "pay-1", .functions = {"charge"}, .holds = {Token(1), Token(2)}});
+  Cancel(Token(1), At(1));
+  broker_->Dismissed({Token(2)}, At(1));
+  EXPECT_THAT(back.sink->cancelled, ElementsAre("saga-1", "saga-2"));
+  EXPECT_THAT(broker_->Heartbeat(back.id, {Token(1), Token(2)}, At(2)), ElementsAre(Token(2)));
+  broker_->Disconnect(old.id, At(3));
+  EXPECT_EQ(broker_->Poll(At(4)), At(30 * kSecond));
+  broker_->Poll(At(30 * kSecond));
+  EXPECT_THAT(quiesced_, ElementsAre("saga-1"));
+}
+
+TEST_F(BrokerTest, ACancellationIsToldToWhoClaimedATaskThatIsNotThereYet) {
+  Connected back = Connect({.functions = {"charge"}, .holds = {Token(1)}});
+  broker_->Cancel(Token(1), /*from_recovery=*/true, At(1));
+  EXPECT_THAT(back.sink->cancelled, ElementsAre("saga-1"));
+  EXPECT_THAT(broker_->Heartbeat(back.id, {Token(1)}, At(2)), IsEmpty());
+}
+
 TEST_F(BrokerTest, ARecoveredTaskWaitsOneLeaseFromTheStart) {
   Recover({Task(1)});
   Cancel(Token(1), At(1));

@@ -316,6 +316,10 @@ class Simulation {
     if (unknown) task.recovered = from_recovery;
     if (unknown || task.place != Place::kCancelled) {
       task.place = Place::kCancelled;
+      if (auto claim = claims_.find(id); claim != claims_.end()) {
+        task.worker = claim->second;
+        claims_.erase(claim);
+      }
       if ((!task.recovered && !task.dispatched) || QuietFrom(task) <= now_) due_.insert(id);
     }
     broker_->Cancel(TokenOf(id), from_recovery, now_);
