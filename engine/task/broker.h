@@ -285,8 +285,8 @@ class Broker {
   Ranking deadlines_ SKALD_GUARDED_BY(mutex_);
   // Recovered tasks that wait for their worker to come back.
   Ranking claimable_ SKALD_GUARDED_BY(mutex_);
-  // Tokens that a connected worker holds but cannot be given yet: the task is not enqueued yet, or
-  // the same worker's broken connection still has the lease.
+  // Tokens that a connected worker holds but cannot be given yet: the task is not enqueued yet or
+  // left with its partition, or the same worker's broken connection still has the lease.
   absl::flat_hash_map<TaskToken, WorkerId> claims_ SKALD_GUARDED_BY(mutex_);
 };
 

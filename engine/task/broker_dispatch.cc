@@ -96,7 +96,8 @@ Timestamp Broker::QuietFrom(const Entry& entry) const {
 void Broker::Claim(Worker& worker, const TaskToken& token, Timestamp now, Effects& effects) {
   Entry* entry = Find(token);
   if (entry == nullptr) {
-    if (now < claim_end_) claims_[token] = worker.id;
+    // It may be left with its partition.
+    if (now < claim_end_ || !backlogged_.empty()) claims_[token] = worker.id;
     return;
   }
   switch (entry->place) {
@@ -158,6 +159,8 @@ void Broker::EndClaimWindow(std::vector<Queue*>& touched, Timestamp now) {
     Take(entry);
     PutReady(entry, touched, now);
   }
+  // What is left with partitions is still to come.
+  if (!backlogged_.empty()) return;
   for (auto claim = claims_.begin(); claim != claims_.end();) {
     if (Find(claim->first) == nullptr) {
       claims_.erase(claim++);

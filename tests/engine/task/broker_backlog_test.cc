@@ -159,6 +159,30 @@ TEST_F(BrokerBacklogTest, AClaimedTaskIsTakenInThoughThereIsNoRoom) {
   EXPECT_EQ(broker_->Queues()[0].leased, 1u);
 }
 
+// A worker that comes back with tasks that are left has them until they come, also when that is
+// after the claim window.
+TEST_F(BrokerBacklogTest, AClaimOfATaskThatWasLeftIsKeptUntilItComes) {
+  Recover({Large(1, 1), Large(2, 2), Large(3, 3)});
+  for (int i = 4; i <= 8; ++i) Add(0, Large(i, i));
+  const Timestamp late = At(10 * kSecond);
+  Connected early = Connect({.functions = {"charge"}, .holds = {Token(7)}});
+  broker_->Poll(late);
+  Connected back = Connect({.functions = {"charge"}, .holds = {Token(8), Token(99)}}, late);
+  broker_->Poll(late);
+  EXPECT_THAT(broker_->Heartbeat(early.id, {Token(7)}, late), IsEmpty());
+  EXPECT_THAT(broker_->Heartbeat(back.id, {Token(8)}, late), IsEmpty());
+  Connected other = Connect({.functions = {"charge"}, .credit = 10}, late);
+  Serve(late);
+  EXPECT_THAT(other.sink->TakeGot(),
+              ElementsAre("saga-1", "saga-2", "saga-3", "saga-4", "saga-5", "saga-6"));
+  EXPECT_EQ(broker_->Queues()[0].leased, 8u);
+  EXPECT_THAT(broker_->Heartbeat(early.id, {Token(7)}, late), IsEmpty());
+  EXPECT_THAT(broker_->Heartbeat(back.id, {Token(8)}, late), IsEmpty());
+  // Nothing is left that this could be.
+  broker_->Poll(late);
+  EXPECT_THAT(broker_->Heartbeat(back.id, {Token(99)}, late), ElementsAre(Token(99)));
+}
+
 // Everything is handed out exactly once, whatever comes and goes, and memory stays bounded.
 TEST_F(BrokerBacklogTest, NothingIsForgottenOrHandedOutTwice) {
   uint64_t random = 7;
