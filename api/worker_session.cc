@@ -382,7 +382,7 @@ WorkerSession::Next WorkerSession::Decide(BrokerCalls calls) {
     is_finished_ = true;
     return Next::kFinish;
   }
-  const bool has_credit = calls == BrokerCalls::kAllowed && credit_back_ > 0;
+  const bool has_credit = calls == BrokerCalls::kAllowed && credit_back_ > 0 && worker_;
   if (!is_writing_ && !is_gathering_ && !is_broken_ &&
       (!news_.empty() || !tasks_.empty() || has_credit)) {
     // Held from here on, so that giving credit back and filling the frame are one.
@@ -444,6 +444,8 @@ void WorkerSession::GiveCreditBack() {
   uint32_t credit = 0;
   {
     MutexLock lock(mutex_);
+    // Until the broker has said who the worker is, it waits.
+    if (!worker_) return;
     credit = std::exchange(credit_back_, 0);
     if (!is_draining_) worker = worker_;
   }

@@ -419,6 +419,7 @@ absl::StatusOr<runtime::VerifyReport> FakeEngine::Verify(
 }
 
 Timestamp FakeEngine::Now() const {
+  if (on_now) on_now();
   return Timestamp(std::chrono::duration_cast<std::chrono::microseconds>(
                        std::chrono::system_clock::now().time_since_epoch())
                        .count() +

@@ -50,6 +50,8 @@ class FakeEngine final : public runtime::Engine {
   std::atomic<bool> refuses_reads = false;  // of one saga, as under overload
   // The engine's clock is so far ahead of the machine's.
   std::atomic<Micros> clock_ahead = 0;
+  // Called by Now, from any thread; set while nobody else uses the engine.
+  std::function<void()> on_now;
   // Called by ListSagas.
   std::function<void()> on_list;
   // Answers to commands wait for ReleaseReplies.

@@ -1,6 +1,9 @@
 // Goal: a worker has the credit it began with, whatever is handed out to it again. Method: the
 // client that workers are made of, on the server's stream and a real broker.
 #include <atomic>
+#include <chrono>
+#include <memory>
+#include <thread>
 
 #include "tests/api/worker_fixture.h"
 #include "tools/worker_client.h"
@@ -61,6 +64,29 @@ TEST_F(WorkerCreditTest, OfATaskThatIsHandedOutAgainOnItsStreamComesBackOnce) {
   ASSERT_TRUE(AwaitLeased(1));
   HandOutAgain();
   ExpectTwoAtATime();
+}
+
+// What the broker hands out while the stream's worker connects is late before it can be told, and
+// a write ends before the stream knows its worker.
+TEST_F(WorkerCreditTest, OfTasksThatAreNotToldWhileAWorkerConnectsComesBack) {
+  constexpr int kTasks = 65;  // more than goes at a time
+  Enqueue(0, 2 * kTasks);
+  engine_.on_now = [this, shared = std::make_shared<std::atomic<int>>(0)] {
+    std::atomic<int>& looks = *shared;
+    // The broker asks first, then the push of some tasks, their frame, and the push of the rest.
+    const int look = ++looks;
+    if (look == 3) engine_.clock_ahead = 16 * kSecond;
+    if (look != 4) return;
+    for (int i = 0; i < 50 && looks == 4; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  };
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  const std::unique_ptr<Stream> stream = OpenStream(context, kTasks);
+  Told told;
+  EXPECT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == kTasks; }))
+      << told.tasks.size();
 }
 
 TEST_F(WorkerCreditTest, OfATaskThatWasHeldAndIsHandedOutAgainComesBackOnce) {
