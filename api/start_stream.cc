@@ -86,7 +86,7 @@ void StartStream::TakeItems() {
     is_taking_ = true;
   }
   bool must_wait = false;
-  context_.engine.SubmitTogether([&] {
+  engine_.SubmitTogether([&] {
     while (next_item_ < request_.items_size() && !must_wait) {
       must_wait = !StartItem(request_.items(next_item_));
       if (!must_wait) ++next_item_;
@@ -119,7 +119,7 @@ bool StartStream::StartItem(const v1::StartSagasRequest::Item& item) {
     return true;
   }
   const Micros wait = ToMicros(item.start().wait(), context_.options.wait_max);
-  const Timestamp now = context_.engine.Now();
+  const Timestamp now = engine_.Now();
   const Timestamp deadline = std::min(After(now, wait), deadline_);
   runtime::Engine::Done<runtime::CommandReply> done =
       [self = shared_from_this(), item_id, wait,
@@ -135,7 +135,7 @@ bool StartStream::StartItem(const v1::StartSagasRequest::Item& item) {
           self->AddResult(std::move(result));
         }
       };
-  if (!context_.engine.TrySubmit(*command, done)) {
+  if (!engine_.TrySubmit(*command, done)) {
     if (!held_since_) held_since_ = now;
     const bool may_wait = now < std::min(After(*held_since_, kHoldMax), deadline_);
     {
@@ -144,7 +144,7 @@ bool StartStream::StartItem(const v1::StartSagasRequest::Item& item) {
       if (is_broken_) return false;
       if (may_wait && !is_ending_) return false;
     }
-    context_.engine.Submit(*std::move(command), std::move(done));
+    engine_.Submit(*std::move(command), std::move(done));
   }
   held_since_.reset();
   return true;
@@ -168,7 +168,7 @@ std::shared_ptr<SagaWait> StartStream::AddWait(uint64_t item_id, runtime::Comman
   const uint64_t wait_id = next_wait_++;
   const SagaKey key = reply.saga;
   auto wait =
-      std::make_shared<SagaWait>(context_.engine, key,
+      std::make_shared<SagaWait>(engine_, key,
                                  [self = shared_from_this(), item_id, wait_id,
                                   reply = std::move(reply)](absl::StatusOr<saga::SagaView> view) {
                                    {
@@ -212,15 +212,15 @@ void StartStream::FetchDeferred() {
   }
   SagaKey key = next.reply.saga;
   // A wait that is over, as a read would be refused under overload.
-  context_.engine.WaitSaga(std::move(key), Timestamp(0), /*until_parked=*/true,
-                           [self = shared_from_this(),
-                            next = std::move(next)](absl::StatusOr<saga::SagaView> view) mutable {
-                             {
-                               MutexLock lock(self->mutex_);
-                               self->is_fetching_ = false;
-                             }
-                             self->FinishWait(next.item_id, std::move(next.reply), view);
-                           });
+  engine_.WaitSaga(std::move(key), Timestamp(0), /*until_parked=*/true,
+                   [self = shared_from_this(),
+                    next = std::move(next)](absl::StatusOr<saga::SagaView> view) mutable {
+                     {
+                       MutexLock lock(self->mutex_);
+                       self->is_fetching_ = false;
+                     }
+                     self->FinishWait(next.item_id, std::move(next.reply), view);
+                   });
   MutexLock lock(mutex_);
   is_asking_ = false;
 }
@@ -259,7 +259,7 @@ void StartStream::AdvanceSoon() {
     }
     self->Advance();
   };
-  if (!context_.engine.AtTurnEnd(end)) end();
+  if (!engine_.AtTurnEnd(end)) end();
 }
 
 void StartStream::Advance() {

@@ -6,10 +6,11 @@
 // may be many and large, are let go and fetched again when there is room. Results that become ready
 // while a write is under way, or in one turn of the engine, go into the next frames together.
 //
-// Under overload a stream is slowed rather than refused: an item that finds no room in its partition
-// waits for it, for up to a second, and what follows it in the stream waits with it.
+// Under overload a stream is slowed rather than refused: an item that finds no room in its
+// partition waits for it, for up to a second, and what follows it in the stream waits with it.
 //
-// Keeps itself alive until OnDone; the engine's callbacks share it and may come later.
+// Keeps itself alive until OnDone; the engine's callbacks share it and may come later, also
+// when the server is gone.
 #pragma once
 
 #include <deque>
@@ -38,7 +39,7 @@ class StartStream final
  public:
   // Owned by itself.
   static StartStream* Open(ApiContext& context, const grpc::CallbackServerContext& call);
-  explicit StartStream(ApiContext& context) : context_(context) {}
+  explicit StartStream(ApiContext& context) : context_(context), engine_(context.engine) {}
 
   void Drain(Micros grace) override;
   void End() override;
@@ -74,7 +75,8 @@ class StartStream final
   void CancelWaits(bool tell_client);
 
   // Constant after construction.
-  ApiContext& context_;
+  ApiContext& context_;  // gone with the server, which waits for the call but not for late callers
+  runtime::Engine& engine_;
   std::string actor_;
   Timestamp deadline_ = kNever;
   std::shared_ptr<StartStream> self_;

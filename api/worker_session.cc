@@ -120,7 +120,7 @@ absl::Status WorkerSession::TakeFrame(const v1::WorkRequest& frame) {
     outstanding_ += answers;
     worker = worker_;
   }
-  context_.engine.SubmitTogether([&] {
+  engine_.SubmitTogether([&] {
     for (const v1::TaskCompletion& done : frame.completions()) {
       TakeCompletion(done, frame.keep_credit());
     }
@@ -130,7 +130,7 @@ absl::Status WorkerSession::TakeFrame(const v1::WorkRequest& frame) {
   });
   if (frame.heartbeats_size() > 0) TakeHeartbeats(frame.heartbeats());
   if (frame.credit() > 0 && worker) {
-    context_.engine.broker().AddCredit(*worker, frame.credit(), context_.engine.Now());
+    engine_.broker().AddCredit(*worker, frame.credit(), engine_.Now());
   }
   return absl::OkStatus();
 }
@@ -174,9 +174,9 @@ absl::Status WorkerSession::TakeHello(const v1::WorkerHello& hello) {
       }
     }
   }
-  task::Broker& broker = context_.engine.broker();
+  task::Broker& broker = engine_.broker();
   const task::WorkerId worker =
-      broker.Connect(std::move(options), shared_from_this(), context_.engine.Now());
+      broker.Connect(std::move(options), shared_from_this(), engine_.Now());
   {
     MutexLock lock(mutex_);
     if (!is_broken_ && !is_finished_) {
@@ -185,7 +185,7 @@ absl::Status WorkerSession::TakeHello(const v1::WorkerHello& hello) {
     }
   }
   // The stream broke meanwhile, when there was nothing to disconnect yet.
-  broker.Disconnect(worker, context_.engine.Now());
+  broker.Disconnect(worker, engine_.Now());
   return absl::OkStatus();
 }
 
@@ -225,11 +225,10 @@ void WorkerSession::Answer(const std::string& token, saga::AnswerTask answer, bo
   command.actor = actor_;
   answer.token = *std::move(decoded);
   command.request = std::move(answer);
-  context_.engine.Submit(std::move(command),
-                         [self = shared_from_this(), token,
-                          keep_credit](const absl::StatusOr<runtime::CommandReply>& reply) {
-                           self->AddResult(token, reply.status(), keep_credit);
-                         });
+  engine_.Submit(std::move(command), [self = shared_from_this(), token, keep_credit](
+                                         const absl::StatusOr<runtime::CommandReply>& reply) {
+    self->AddResult(token, reply.status(), keep_credit);
+  });
 }
 
 void WorkerSession::AddResult(const std::string& token, const absl::Status& status,
@@ -271,8 +270,7 @@ void WorkerSession::TakeHeartbeats(
     worker = worker_;
   }
   if (!worker) return;
-  for (const saga::TaskToken& token :
-       context_.engine.broker().Heartbeat(*worker, tokens, context_.engine.Now())) {
+  for (const saga::TaskToken& token : engine_.broker().Heartbeat(*worker, tokens, engine_.Now())) {
     lost.push_back(EncodeTaskToken(token));
   }
   MutexLock lock(mutex_);
@@ -286,7 +284,7 @@ void WorkerSession::TakeHeartbeats(
 // ---- To the worker ----
 
 void WorkerSession::Push(std::vector<task::ReadyTaskPtr> tasks, Micros lease) {
-  const Timestamp now = context_.engine.Now();
+  const Timestamp now = engine_.Now();
   const Timestamp until = After(now, lease / 2);
   {
     MutexLock lock(mutex_);
@@ -329,7 +327,7 @@ void WorkerSession::AdvanceSoon(BrokerCalls calls) {
     }
     self->Advance(allowed);
   };
-  if (!context_.engine.AtTurnEnd([end] { end(BrokerCalls::kAllowed); })) end(calls);
+  if (!engine_.AtTurnEnd([end] { end(BrokerCalls::kAllowed); })) end(calls);
 }
 
 void WorkerSession::Advance(BrokerCalls calls) {
@@ -352,7 +350,7 @@ void WorkerSession::Advance(BrokerCalls calls) {
       }
       case Next::kSend: {
         if (calls == BrokerCalls::kAllowed) GiveCreditBack();
-        const Timestamp now = context_.engine.Now();
+        const Timestamp now = engine_.Now();
         bool has_frame = false;
         {
           MutexLock lock(mutex_);
@@ -452,7 +450,7 @@ void WorkerSession::GiveCreditBack() {
   // Tasks that this sets free mostly come by Push before it returns, into the frame that is about
   // to go.
   if (worker && credit > 0) {
-    context_.engine.broker().AddCredit(*worker, credit, context_.engine.Now());
+    engine_.broker().AddCredit(*worker, credit, engine_.Now());
   }
 }
 
@@ -514,7 +512,7 @@ void WorkerSession::LeaveBroker() {
     tasks_.clear();
     credit_back_ = 0;
   }
-  if (worker) context_.engine.broker().Disconnect(*worker, context_.engine.Now());
+  if (worker) engine_.broker().Disconnect(*worker, engine_.Now());
 }
 
 void WorkerSession::OnDone() {

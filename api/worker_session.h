@@ -11,8 +11,8 @@
 // count, so a repeated answer gives nothing.
 //
 // Keeps itself alive until OnDone; the broker and the engine's callbacks share it and may come
-// later. Thread rule: Push and Cancel from any thread; lock order is none, as no other object is
-// called under the lock.
+// later, also when the server is gone. Thread rule: Push and Cancel from any thread; lock order is
+// none, as no other object is called under the lock.
 #pragma once
 
 #include <deque>
@@ -37,7 +37,7 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
  public:
   // Owned by itself.
   static WorkerSession* Open(ApiContext& context, const grpc::CallbackServerContext& call);
-  explicit WorkerSession(ApiContext& context) : context_(context) {}
+  explicit WorkerSession(ApiContext& context) : context_(context), engine_(context.engine) {}
 
   // task::WorkerSink
   void Push(std::vector<task::ReadyTaskPtr> tasks, Micros lease) override;
@@ -83,7 +83,8 @@ class WorkerSession final : public grpc::ServerBidiReactor<v1::WorkRequest, v1::
   void LeaveBroker();
 
   // Constant after construction.
-  ApiContext& context_;
+  ApiContext& context_;  // gone with the server, which waits for the call but not for late callers
+  runtime::Engine& engine_;
   std::string actor_;
   std::shared_ptr<WorkerSession> self_;
 

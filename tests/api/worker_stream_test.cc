@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <set>
 #include <string>
 #include <thread>
@@ -415,6 +416,28 @@ TEST_F(WorkerStreamTest, DrainWaitsForAnswersOfHeldTasks) {
   EXPECT_FALSE(stream->Read(&rest));
   EXPECT_THAT(stream->Finish(), EndsWith(grpc::StatusCode::UNAVAILABLE, "PARTITION_NOT_SERVING"));
   stopper.join();
+}
+
+// The broker is handing out when the server goes, and has more for the stream.
+TEST_F(WorkerStreamTest, TasksThatComeWhenTheServerIsGoneAreHarmless) {
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = OpenStream(context, 100);
+  Told told;
+  ASSERT_TRUE(ReadUntil(*stream, told, [&] { return told.welcome; }));
+  std::promise<void> is_pushing, is_gone;
+  std::atomic<bool> is_held = false;
+  engine_.on_now = [&] {
+    const std::vector<task::QueueStats> queues = engine_.broker().Queues();
+    if (queues.empty() || queues[0].leased == 0 || is_held.exchange(true)) return;
+    is_pushing.set_value();
+    is_gone.get_future().wait();
+  };
+  std::thread pusher([this] { Enqueue(0, 100); });
+  is_pushing.get_future().wait();
+  server_->Shutdown(0);
+  server_.reset();
+  is_gone.set_value();
+  pusher.join();
 }
 
 TEST_F(WorkerStreamTest, DrainEndsAfterItsGrace) {
