@@ -146,13 +146,12 @@ bool EventMatcher::Matches(const runtime::RecordedEvent& event) {
 }
 
 bool EventMatcher::IsOfDefinition(const std::string& hash) {
+  if (hash.empty()) return false;
   if (const auto known = definitions_.find(hash); known != definitions_.end()) return known->second;
-  for (const runtime::DefinitionInfo& info :
-       context_->engine.ListDefinitions(filter_.namespace_())) {
-    definitions_[info.hash] = info.name == filter_.definition_name();
-  }
-  // What is not listed has another name, and deployed definitions never change.
-  return definitions_.try_emplace(hash, false).first->second;
+  const std::string name = context_->engine.DefinitionNameOf(hash);
+  if (name.empty()) return false;
+  // Deployed definitions never change.
+  return definitions_.emplace(hash, name == filter_.definition_name()).first->second;
 }
 
 // ---- FollowSource ----

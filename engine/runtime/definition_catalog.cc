@@ -55,4 +55,14 @@ std::vector<DefinitionInfo> DefinitionCatalog::List(absl::string_view namespace_
   return list;
 }
 
+std::string DefinitionCatalog::NameOf(absl::string_view hash) const {
+  MutexLock lock(mu_);
+  for (const auto& [named, versions] : definitions_) {
+    for (const auto& [version, definition] : versions) {
+      if (definition->hash == hash) return definition->name;
+    }
+  }
+  return {};
+}
+
 }  // namespace skald::runtime

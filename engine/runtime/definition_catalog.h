@@ -26,6 +26,8 @@ class DefinitionCatalog {
   // Of one namespace, or of all when it is empty, in order of namespace, name and version.
   std::vector<DefinitionInfo> List(absl::string_view namespace_name) const;
 
+  // Empty when there is none.
+  std::string NameOf(absl::string_view hash) const;
  private:
   struct VersionOrder {
     bool operator()(const std::string& a, const std::string& b) const {

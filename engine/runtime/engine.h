@@ -197,6 +197,9 @@ class Engine {
                                                        absl::string_view version) const = 0;
   // In order of namespace, name, version.
   virtual std::vector<DefinitionInfo> ListDefinitions(absl::string_view namespace_name) const = 0;
+  // The name of the definition with that hash; empty when there is none. All that the log names are
+  // known, also one that is durable and not listed yet.
+  virtual std::string DefinitionNameOf(absl::string_view hash) const = 0;
 
   // Declares a read model, in place of one of the same name; answers when it is durable. The same
   // text again changes nothing. INVALID_ARGUMENT (MODEL_INVALID); RESOURCE_EXHAUSTED

@@ -64,6 +64,7 @@ class EngineImpl final : public Engine, private partition::Outlet {
                                                absl::string_view name,
                                                absl::string_view version) const override;
   std::vector<DefinitionInfo> ListDefinitions(absl::string_view namespace_name) const override;
+  std::string DefinitionNameOf(absl::string_view hash) const override;
   void DeployModel(std::string text, std::string actor, Done<DeployModelReply> done) override;
   void DropModel(std::string name, std::string reason, std::string actor,
                  Done<LogPosition> done) override;

@@ -62,6 +62,12 @@ std::vector<DefinitionInfo> EngineImpl::ListDefinitions(absl::string_view namesp
   return catalog_.List(namespace_name);
 }
 
+std::string EngineImpl::DefinitionNameOf(absl::string_view hash) const {
+  if (const auto program = programs_.Find(hash); program != nullptr) return program->name;
+  // One that this build does not compile was recovered, so it is listed.
+  return catalog_.NameOf(hash);
+}
+
 // ---- One saga ----
 
 void EngineImpl::GetSaga(SagaKey key, Done<saga::SagaView> done) {

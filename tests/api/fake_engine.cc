@@ -230,6 +230,14 @@ std::vector<runtime::DefinitionInfo> FakeEngine::ListDefinitions(
   return result;
 }
 
+std::string FakeEngine::DefinitionNameOf(absl::string_view hash) const {
+  for (const runtime::DefinitionInfo& info : definitions) {
+    if (info.hash == hash) return info.name;
+  }
+  const auto found = unlisted.find(std::string(hash));
+  return found == unlisted.end() ? std::string() : found->second;
+}
+
 void FakeEngine::GetSaga(SagaKey key, Done<saga::SagaView> done) {
   absl::StatusOr<saga::SagaView> view = SagaNotFoundError(key);
   {

@@ -33,6 +33,8 @@ class FakeEngine final : public runtime::Engine {
   // The answer to a deployment.
   std::function<absl::StatusOr<runtime::DeployReply>(const std::string& text)> deploy;
   std::vector<runtime::DefinitionInfo> definitions;
+  // By hash: names of definitions that are in the log and not listed yet.
+  std::map<std::string, std::string> unlisted;
   // The answer to the deployment of a read model, and those that are declared.
   std::function<absl::StatusOr<runtime::DeployModelReply>(const std::string& text)> deploy_model;
   std::vector<runtime::ModelInfo> declared;
@@ -99,6 +101,7 @@ class FakeEngine final : public runtime::Engine {
                                                         absl::string_view version) const override;
   std::vector<runtime::DefinitionInfo> ListDefinitions(
       absl::string_view namespace_name) const override;
+  std::string DefinitionNameOf(absl::string_view hash) const override;
   void GetSaga(SagaKey key, Done<saga::SagaView> done) override;
   uint64_t WaitSaga(SagaKey key, Timestamp deadline, bool until_parked,
                     Done<saga::SagaView> done) override;
