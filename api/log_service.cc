@@ -28,6 +28,10 @@ absl::StatusOr<std::unique_ptr<FollowSource>> MakeFollowSource(
   std::vector<Position> next(count, Position(1));
   if (!request.resume_token().empty()) {
     SKALD_ASSIGN_OR_RETURN(next, DecodeResumeToken(request.resume_token(), scope, count));
+    for (uint32_t i = 0; i < count; ++i) {
+      if (next[i] <= context.engine.DurablePosition(PartitionId(i)).Next()) continue;
+      return ResumeTokenInvalidError("it lies past the log's end, so events were lost");
+    }
   } else if (request.start() == v1::FollowLogRequest::START_END) {
     for (uint32_t i = 0; i < count; ++i) {
       next[i] = context.engine.DurablePosition(PartitionId(i)).Next();

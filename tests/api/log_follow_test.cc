@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/stream_token.h"
 #include "tests/api/api_fixture.h"
 
 namespace skald::api {
@@ -142,7 +143,6 @@ TEST_F(LogFollowTest, FiltersBySagaTypeAndDefinition) {
   EXPECT_EQ(count(filter, 0), 0u);
 }
 
-TEST_F(LogFollowTest, BadFiltersAndTokens) {
 // Its first events may be read before the definition is listed.
 TEST_F(LogFollowTest, EventsOfANewDefinitionAreOfItsName) {
   engine_.unlisted = {{"hash-of-order", "order"}};
@@ -162,6 +162,7 @@ TEST_F(LogFollowTest, EventsOfANewDefinitionAreOfItsName) {
   context.TryCancel();
 }
 
+TEST_F(LogFollowTest, BadFiltersAndTokens) {
   const auto status_of = [this](const v1::FollowLogRequest& request) {
     grpc::ClientContext context;
     const std::unique_ptr<Stream> stream = logs()->FollowLog(&context, request);
@@ -192,6 +193,25 @@ TEST_F(LogFollowTest, EventsOfANewDefinitionAreOfItsName) {
   request.set_resume_token(frame.resume_token());
   request.mutable_filter()->set_namespace_("shop");
   EXPECT_THAT(status_of(request), EndsWith(bad, "RESUME_TOKEN_INVALID"));
+}
+
+// As after the store was restored from a backup.
+TEST_F(LogFollowTest, ATokenFromPastTheEndIsRefused) {
+  engine_.AppendCommit(PartitionId(1), kOdd, {Started()}, {});
+  const auto end_of = [this](uint64_t next) {
+    grpc::ClientContext context;
+    v1::FollowLogRequest request;
+    const TokenScope scope{
+        "0123456789abcdef",
+        HashFields({"FollowLog", absl::string_view(request.filter().SerializeAsString())})};
+    request.set_resume_token(EncodeResumeToken(scope, {Position(1), Position(next)}));
+    const std::unique_ptr<Stream> stream = logs()->FollowLog(&context, request);
+    v1::FollowLogResponse frame;
+    if (stream->Read(&frame)) context.TryCancel();
+    return stream->Finish();
+  };
+  EXPECT_EQ(end_of(2).error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_THAT(end_of(3), EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "RESUME_TOKEN_INVALID"));
 }
 
 TEST_F(LogFollowTest, StartAtTheEndSkipsWhatThereIs) {
