@@ -31,7 +31,7 @@ grpc::ServerUnaryReactor* ModelRead::Open(Place place, Timestamp deadline, std::
   if (!context.calls.Add(read)) {
     read->FinishWith(ServerStoppingError());
   } else if (!place.access.reads().Begin()) {
-    read->FinishWith(ServerOverloadedError("reads of models", kRetryAfter));
+    read->FinishWith(ServerOverloadedError("Too many reads of models are under way", kRetryAfter));
   } else {
     read->is_counted_ = true;
     read->PostStep();

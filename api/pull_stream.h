@@ -8,9 +8,13 @@
 // Keeps itself alive until OnDone. Thread rule: Wake, Drain and End from any thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
+
+#include <grpcpp/alarm.h>
 
 #include "absl/status/status.h"
 #include "api/context.h"
@@ -46,6 +50,12 @@ class FrameSource {
   virtual void Close() = 0;
 };
 
+// When a stream is cut off, even while its reader takes nothing.
+struct CutOff {
+  grpc::CallbackServerContext& call;
+  Timestamp time;
+};
+
 template <typename Response>
 class PullStream final : public grpc::ServerWriteReactor<Response>,
                          public OpenCall,
@@ -56,7 +66,7 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
   // Owned by itself.
   // Pulls on the pool given; without one, on that of all reads.
   static PullStream* Open(ApiContext& context, std::unique_ptr<Source> source,
-                          WorkPool* pool = nullptr) {
+                          WorkPool* pool = nullptr, std::optional<CutOff> cut_off = {}) {
     auto stream = std::make_shared<PullStream>(context, std::move(source));
     if (pool != nullptr) stream->pool_ = pool;
     stream->self_ = stream;
@@ -68,6 +78,7 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
       if (std::shared_ptr<PullStream> alive = weak.lock()) alive->Wake();
     });
     stream->is_open_ = true;
+    if (cut_off) stream->SetCutOff(*cut_off);
     stream->Wake();
     return stream.get();
   }
@@ -117,6 +128,40 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
     }
   }
 
+  void SetCutOff(const CutOff& cut_off) {
+    call_ = &cut_off.call;
+    const Micros left = cut_off.time.value() - context_.engine.Now().value();
+    alarm_.emplace();
+    // The alarm keeps this when it has fired: it must not keep the stream.
+    alarm_->Set(std::chrono::system_clock::now() + std::chrono::microseconds(left),
+                [weak = this->weak_from_this()](bool has_come) {
+                  if (!has_come) return;
+                  if (const auto self = weak.lock()) self->EndNow();
+                });
+  }
+
+  // A frame that the reader does not take is given up.
+  void EndNow() {
+    {
+      MutexLock lock(mutex_);
+      is_cut_off_ = true;
+    }
+    EndWith(ToGrpcStatus(DeadlinePassedError("all was read")));
+    {
+      MutexLock lock(mutex_);
+      if (phase_ != Phase::kWriting) return;
+      is_cancelling_ = true;
+    }
+    // OnWriteDone may come before this returns, but nothing goes on: the call lives until Finish.
+    call_->TryCancel();
+    {
+      MutexLock lock(mutex_);
+      is_cancelling_ = false;
+      if (phase_ == Phase::kWriting) return;
+    }
+    PostPull();
+  }
+
   void PostPull() {
     pool_->Post([self = this->shared_from_this()] { self->Step(); });
   }
@@ -132,7 +177,7 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
       frame_.Clear();
       Pulled pulled = source_->Pull(frame_);
       MutexLock lock(mutex_);
-      if (pulled.kind == Pulled::Kind::kFrame) {
+      if (pulled.kind == Pulled::Kind::kFrame && !is_cut_off_) {
         phase_ = Phase::kWriting;
         // The lock is not held longer: OnWriteDone needs it.
         break;
@@ -166,6 +211,7 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
     PostPull();
   }
 
+      if (is_cancelling_) return;  // EndNow goes on
   void OnCancel() override { EndWith(grpc::Status::CANCELLED); }
 
   void OnDone() override {
@@ -184,13 +230,17 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
   // Owned by whoever pulls or writes.
   Response frame_;
 
+  grpc::CallbackServerContext* call_ = nullptr;  // of a stream that is cut off
+  std::optional<grpc::Alarm> alarm_;
   Mutex mutex_;
   // Written under the lock; also read without it by whoever pulls, as nobody else moves on from
   // there.
   Phase phase_ = Phase::kIdle;
   bool wake_pending_ SKALD_GUARDED_BY(mutex_) = false;
   bool is_ending_ SKALD_GUARDED_BY(mutex_) = false;
-  grpc::Status end_status_;  // set once, with is_ending_
+  bool is_cut_off_ SKALD_GUARDED_BY(mutex_) = false;     // no frame is begun any more
+  bool is_cancelling_ SKALD_GUARDED_BY(mutex_) = false;  // the call, while a frame is written
+  grpc::Status end_status_;                              // set once, with is_ending_
 };
 
 }  // namespace skald::api

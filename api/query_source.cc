@@ -50,7 +50,9 @@ absl::StatusOr<std::unique_ptr<QuerySource>> QuerySource::Make(ApiContext& conte
                                                                Timestamp deadline) {
   SKALD_RETURN_IF_ERROR(CheckReadOptions(request.options(), context.engine.partition_count()));
   SKALD_ASSIGN_OR_RETURN(std::vector<Json> parameters, ReadParameters(request));
-  if (!access.queries().Begin()) return ServerOverloadedError("statements", kRetryAfter);
+  if (!access.queries().Begin()) {
+    return ServerOverloadedError("Too many statements are under way", kRetryAfter);
+  }
   std::unique_ptr<QuerySource> source(new QuerySource(context, access, deadline));
   query::SqlOptions& options = source->options_;
   options.text = request.statement();
@@ -71,9 +73,15 @@ QuerySource::QuerySource(ApiContext& context, ModelAccess& access, Timestamp dea
       begun_(context.engine.Now()),
       deadline_(std::min(deadline, After(begun_, context.options.model_read_time_max))) {}
 
+void QuerySource::Release() {
+  statement_.reset();
+  if (std::exchange(is_counted_, false)) access_.queries().End();
+}
+
 Pulled QuerySource::Pull(v1::QueryResponse& frame) {
   if (is_over_) return Pulled::End(absl::OkStatus());
-  absl::Status status = statement_ == nullptr ? Begin(frame) : absl::OkStatus();
+  absl::Status status = Check();
+  if (status.ok() && statement_ == nullptr) status = Begin(frame);
   if (status.ok()) status = FillRows(frame);
   if (!status.ok()) return Pulled::End(status);
   return Pulled::Frame();

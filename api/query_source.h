@@ -21,16 +21,21 @@ class QuerySource final : public FrameSource<v1::QueryResponse> {
   static absl::StatusOr<std::unique_ptr<QuerySource>> Make(ApiContext& context, ModelAccess& access,
                                                            const v1::QueryRequest& request,
                                                            Timestamp deadline);
-  ~QuerySource() override { access_.queries().End(); }
+  ~QuerySource() override { Release(); }
+
+  // When the statement ends, whether it computes or not.
+  Timestamp deadline() const { return deadline_; }
 
   void Open(std::function<void()>) override {}
   Pulled Pull(v1::QueryResponse& frame) override;
   void Stop() override { is_stopped_.store(true, std::memory_order_relaxed); }
-  void Close() override { statement_.reset(); }
+  void Close() override { Release(); }
 
  private:
   QuerySource(ApiContext& context, ModelAccess& access, Timestamp deadline);
 
+  // Gives back what the statement holds, and its place.
+  void Release();
   absl::Status Begin(v1::QueryResponse& frame);
   absl::Status FillRows(v1::QueryResponse& frame);
   void FillStats(v1::QueryStats& stats) const;
@@ -49,6 +54,7 @@ class QuerySource final : public FrameSource<v1::QueryResponse> {
   std::unique_ptr<query::SqlStatement> statement_;
   uint64_t rows_ = 0;
   bool is_over_ = false;
+  bool is_counted_ = true;
 };
 
 }  // namespace skald::api

@@ -28,6 +28,9 @@ using projection::ModelRows;
 using projection::ModelSchema;
 using query::StopCheck;
 
+// How long after a statement's end its reader may take the frame under way.
+constexpr Micros kLastFrameTime = 500 * kMillisecond;
+
 absl::Status FillModelPage(const ApiContext& context, projection::ModelReader& reader,
                            const v1::ListReadModelsRequest& request,
                            v1::ListReadModelsResponse& response) {
@@ -186,7 +189,8 @@ grpc::ServerWriteReactor<v1::QueryResponse>* ReadModelService::Query(
   absl::StatusOr<std::unique_ptr<QuerySource>> source =
       QuerySource::Make(context_, access_, *request, DeadlineOf(*call));
   if (!source.ok()) return Stream::Refuse(context_, source.status());
-  return Stream::Open(context_, *std::move(source), &access_.queries().pool());
+  const CutOff cut_off{*call, After((*source)->deadline(), kLastFrameTime)};
+  return Stream::Open(context_, *std::move(source), &access_.queries().pool(), cut_off);
 }
 
 }  // namespace skald::api

@@ -346,6 +346,43 @@ TEST_F(ReadModelServiceTest, AStatementThatIsGivenUpEnds) {
   server_->Shutdown(0);
 }
 
+class OneStatementTest : public ReadModelServiceTest {
+ protected:
+  OneStatementTest() {
+    options_.queries_max = 1;
+    options_.model_read_time_max = 200 * kMillisecond;
+  }
+};
+
+TEST_F(OneStatementTest, AReaderThatStallsGivesItsPlaceBack) {
+  v1::QueryRequest large;
+  large.set_statement(
+      "with recursive n(x) as (select 1 union all select x + 1 from n) "
+      "select hex(zeroblob(1000)) from n");
+  large.set_rows_max(100'000);
+  grpc::ClientContext context;
+  const auto stalled = stub()->Query(&context, large);
+  v1::QueryResponse frame;
+  ASSERT_TRUE(stalled->Read(&frame));
+  const auto try_another = [this] {
+    v1::QueryRequest request;
+    request.set_statement("select 1");
+    grpc::ClientContext other;
+    const auto reader = stub()->Query(&other, request);
+    v1::QueryResponse answer;
+    while (reader->Read(&answer)) {
+    }
+    return reader->Finish();
+  };
+  const grpc::Status refused = try_another();
+  EXPECT_THAT(refused, EndsWith(grpc::StatusCode::RESOURCE_EXHAUSTED, "PARTITION_OVERLOADED"));
+  EXPECT_THAT(refused.error_message(), HasSubstr("Too many statements are under way"));
+  EXPECT_TRUE(engine_.WaitUntil([&] { return try_another().ok(); }));
+  while (stalled->Read(&frame)) {
+  }
+  EXPECT_FALSE(stalled->Finish().ok());
+}
+
 class CrowdedReadModelServiceTest : public ReadModelServiceTest {
  protected:
   CrowdedReadModelServiceTest() { options_.model_reads_max = options_.queries_max = 0; }
