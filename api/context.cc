@@ -22,10 +22,15 @@ std::string ActorOf(const grpc::CallbackServerContext& call, Violations& violati
 }
 
 Timestamp DeadlineOf(const grpc::CallbackServerContext& call) {
-  const std::chrono::system_clock::time_point deadline = call.deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) return kNever;
-  return Timestamp(
-      std::chrono::duration_cast<std::chrono::microseconds>(deadline.time_since_epoch()).count());
+  // call.deadline() is in nanoseconds, which a deadline in 300 years does not fit.
+  return ToTimestamp(call.raw_deadline());
+}
+
+Timestamp ToTimestamp(gpr_timespec time) {
+  time = gpr_convert_clock_type(time, GPR_CLOCK_REALTIME);
+  if (time.tv_sec < 0) return Timestamp(0);
+  if (time.tv_sec >= kNever.value() / kSecond) return kNever;
+  return Timestamp(time.tv_sec * kSecond + time.tv_nsec / 1'000);
 }
 
 grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext& call, const absl::Status& status) {

@@ -1,8 +1,9 @@
 // What every service works with, and what every handler does first and last.
 #pragma once
 
-#include <chrono>
 #include <string>
+
+#include <grpc/support/time.h>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -31,6 +32,7 @@ std::string ActorOf(const grpc::CallbackServerContext& call, Violations& violati
 
 // When the caller gives up; kNever without a deadline.
 Timestamp DeadlineOf(const grpc::CallbackServerContext& call);
+Timestamp ToTimestamp(gpr_timespec time);
 
 // A handler that answers at once: `return Finished(call, status)`.
 grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext& call, const absl::Status& status);

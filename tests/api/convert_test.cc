@@ -17,6 +17,18 @@
 namespace skald::api {
 namespace {
 
+TEST(ContextTest, DeadlinesOfAnyLengthAreKept) {
+  const auto at = [](int64_t seconds, int32_t nanos) {
+    return ToTimestamp({seconds, nanos, GPR_CLOCK_REALTIME});
+  };
+  EXPECT_EQ(at(5, 1'999), Timestamp(5'000'001));
+  EXPECT_EQ(at(-1, 0), Timestamp(0));
+  // Too many nanoseconds for 64 bits: what a client sends that means "never".
+  EXPECT_EQ(at(11'000'000'000, 0), Timestamp(11'000'000'000 * kSecond));
+  EXPECT_EQ(at(kNever.value() / 1'000, 0), kNever);
+  EXPECT_EQ(ToTimestamp(gpr_inf_future(GPR_CLOCK_MONOTONIC)), kNever);
+}
+
 using ::testing::ElementsAre;
 
 // The message of one event of a commit with these slots.
