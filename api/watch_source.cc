@@ -1,5 +1,6 @@
 #include "api/watch_source.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,14 @@ constexpr Micros kMarkInterval = kSecond;
 constexpr Micros kBehindMax = kSecond;
 // A snapshot that was not read by then is dropped.
 constexpr Micros kSnapshotMax = kMinute;
+
+bool HaveSameColumns(const ModelSchema& a, const ModelSchema& b) {
+  return a.key_columns == b.key_columns &&
+         std::equal(a.columns.begin(), a.columns.end(), b.columns.begin(), b.columns.end(),
+                    [](const projection::Column& x, const projection::Column& y) {
+                      return x.name == y.name && x.type == y.type && x.path == y.path;
+                    });
+}
 
 Json KeyOf(const ModelSchema& schema, const Json& row) {
   Json::ArrayBuilder key;
@@ -128,7 +137,7 @@ absl::Status WatchSource::TakeSnapshot() {
       std::unique_ptr<ModelRows> rows,
       models_.Open(schema_.name, {.allow_stale = true, .wait_until = context_.engine.Now()}));
   // A model that was declared anew may have other columns: the filter was meant for the old ones.
-  if (rows->schema().columns.size() != schema_.columns.size()) {
+  if (!HaveSameColumns(rows->schema(), schema_)) {
     return absl::AbortedError(absl::StrCat("Read model '", schema_.name,
                                            "' has other columns now; watch it anew"));
   }

@@ -27,6 +27,13 @@ class BuildingKeeper final : public projection::ModelKeeper {
     models_.SetCut({.time = Timestamp(1), .positions = {Position(1), Position(0)}});
   }
   void SetBuilt() { is_built_ = true; }
+  // Declares it anew, with as many columns.
+  void Redeclare() {
+    projection::ModelSchema schema = query::SagasSchema();
+    schema.columns[5].name = "tries";
+    models_.Add(std::move(schema));
+    is_redeclared_ = true;
+  }
   void Round() {
     MutexLock lock(mutex_);
     for (const auto& [id, listener] : listeners_) listener();
@@ -60,6 +67,7 @@ class BuildingKeeper final : public projection::ModelKeeper {
   projection::Cut PresentCut() const override { return {}; }
   absl::StatusOr<std::vector<std::shared_ptr<const projection::ModelDeltas>>> DeltasSince(
       absl::string_view, uint64_t, const projection::Cut&) const override {
+    if (is_redeclared_) return absl::OutOfRangeError("the changes of other rows");
     return std::vector<std::shared_ptr<const projection::ModelDeltas>>();
   }
 
@@ -87,6 +95,7 @@ class BuildingKeeper final : public projection::ModelKeeper {
 
   testing::MemoryModels models_;
   std::atomic<bool> is_built_ = false;
+  std::atomic<bool> is_redeclared_ = false;
   Mutex mutex_;
   std::map<uint64_t, std::function<void()>> listeners_ SKALD_GUARDED_BY(mutex_);
   uint64_t last_id_ SKALD_GUARDED_BY(mutex_) = 0;
@@ -153,6 +162,20 @@ TEST_F(WatchRowsTest, AWatcherIsToldWhenTheModelIsNotThereForLong) {
   EXPECT_THAT(watch->stream->Finish(), EndsWith(grpc::StatusCode::UNAVAILABLE, "MODEL_BEHIND"));
   is_over = true;
   rounds.join();
+}
+
+TEST_F(WatchRowsTest, AModelThatIsRedeclaredEndsTheWatch) {
+  keeper_.SetBuilt();
+  const auto watch = Begin();
+  v1::WatchRowsResponse frame;
+  ASSERT_TRUE(watch->stream->Read(&frame));
+  EXPECT_EQ(frame.kind(), v1::WatchRowsResponse::KIND_SNAPSHOT);
+  keeper_.Redeclare();
+  keeper_.Round();
+  while (watch->stream->Read(&frame)) {
+    if (frame.is_reset()) watch->context.TryCancel();
+  }
+  EXPECT_EQ(watch->stream->Finish().error_code(), grpc::StatusCode::ABORTED);
 }
 
 }  // namespace
