@@ -155,7 +155,7 @@ void StartStream::WaitForItem(uint64_t item_id, Timestamp deadline, runtime::Com
   {
     MutexLock lock(mutex_);
     if (is_broken_ || is_finished_) return;
-    if (!is_ending_) wait = AddWait(item_id, std::move(reply));
+    if (!is_draining_) wait = AddWait(item_id, std::move(reply));
   }
   if (wait == nullptr) {
     AddError(item_id, ServerStoppingError());
@@ -343,6 +343,7 @@ void StartStream::Drain(Micros) {
   {
     MutexLock lock(mutex_);
     is_ending_ = true;
+    is_draining_ = true;
     if (end_status_.ok()) end_status_ = ServerStoppingError();
   }
   CancelWaits(/*tell_client=*/true);

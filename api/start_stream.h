@@ -122,6 +122,7 @@ class StartStream final
   bool reads_done_ SKALD_GUARDED_BY(mutex_) = false;
   // How the stream ends, once that is known: after the results that are due, or at once.
   bool is_ending_ SKALD_GUARDED_BY(mutex_) = false;
+  bool is_draining_ SKALD_GUARDED_BY(mutex_) = false;  // the server stops: nobody is waited for
   bool is_broken_ SKALD_GUARDED_BY(mutex_) = false;
   bool is_finished_ SKALD_GUARDED_BY(mutex_) = false;
   absl::Status end_status_ SKALD_GUARDED_BY(mutex_);

@@ -306,6 +306,25 @@ TEST_F(StartStreamTest, TooManyItemsInAFrame) {
   EXPECT_THAT(stream->Finish(), EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
 }
 
+// Also what was started before and comes to its wait after.
+TEST_F(StartStreamTest, WhatCameBeforeABadFrameIsAnswered) {
+  engine_.HoldReplies();
+  engine_.PutSaga(CompletedSaga("order-1"));
+  const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
+  v1::StartSagasRequest frame = Frame(1, 1);
+  frame.mutable_items(0)->mutable_start()->mutable_wait()->set_seconds(60);
+  ASSERT_TRUE(stream->Write(frame));
+  ASSERT_TRUE(stream->Write(Frame(2, 1'001)));
+  ASSERT_TRUE(engine_.WaitUntil([this] { return engine_.commands().size() == 1; }));
+  absl::SleepFor(absl::Milliseconds(300));  // the bad frame is read
+  engine_.ReleaseReplies();
+  v1::StartSagasResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.results(0).started().saga().output(), "42");
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_THAT(stream->Finish(), EndsWith(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST"));
+}
+
 TEST_F(StartStreamTest, StoppingServerAnswersWhatIsUnderWayAndEndsClearly) {
   engine_.PutSaga(RunningSaga("order-1"));
   const std::unique_ptr<Stream> stream = sagas()->StartSagas(&context_);
