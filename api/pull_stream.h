@@ -186,10 +186,14 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
         is_ending_ = true;
         end_status_ = ToGrpcStatus(pulled.status);
       }
-      if (!is_ending_ && !wake_pending_) {
+      if (is_ending_) continue;
+      if (!wake_pending_) {
         phase_ = Phase::kIdle;
         return;
       }
+      // Others have their turn first.
+      PostPull();
+      return;
     }
     // No other thread moves a stream that is not idle.
     if (phase_ == Phase::kWriting) {
@@ -207,11 +211,11 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
         is_ending_ = true;
         end_status_ = grpc::Status::CANCELLED;
       }
+      if (is_cancelling_) return;  // EndNow goes on
     }
     PostPull();
   }
 
-      if (is_cancelling_) return;  // EndNow goes on
   void OnCancel() override { EndWith(grpc::Status::CANCELLED); }
 
   void OnDone() override {
@@ -226,12 +230,12 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
   const std::unique_ptr<Source> source_;
   std::shared_ptr<PullStream> self_;
   bool is_open_ = false;
+  grpc::CallbackServerContext* call_ = nullptr;  // of a stream that is cut off
+  std::optional<grpc::Alarm> alarm_;
 
   // Owned by whoever pulls or writes.
   Response frame_;
 
-  grpc::CallbackServerContext* call_ = nullptr;  // of a stream that is cut off
-  std::optional<grpc::Alarm> alarm_;
   Mutex mutex_;
   // Written under the lock; also read without it by whoever pulls, as nobody else moves on from
   // there.
