@@ -65,6 +65,31 @@ TEST(GrpcStatusTest, StatusWithoutReasonGetsTheOneOfItsCode) {
   EXPECT_EQ(ReasonOf(ToRpcStatus(absl::UnknownError("x"))), "INTERNAL");
 }
 
+// As they travel: percent-encoded, and in base64 to a client that does not know better.
+size_t EncodedBytes(const grpc::Status& status) {
+  size_t bytes = (status.error_details().size() + 2) / 3 * 4;
+  for (const char c : status.error_message()) bytes += c >= ' ' && c <= '~' && c != '%' ? 1 : 3;
+  return bytes;
+}
+
+TEST(GrpcStatusTest, ViolationsFitAClientsMetadataAsTheyAreEncoded) {
+  std::string umlauts;
+  for (int i = 0; i < 200; ++i) umlauts += "ü";
+  for (const std::string& problem :
+       {std::string("x"), std::string(90, 'x'), std::string(480, '%'), umlauts}) {
+    for (const size_t count : {1, 3, 32, 500}) {
+      const std::vector<std::pair<std::string, std::string>> violations(
+          count, {"filter.conditions[12]", problem});
+      const grpc::Status status = ToGrpcStatus(BadRequestError(violations));
+      EXPECT_LT(EncodedBytes(status) + 200, 8'192u) << problem << count;
+      const auto bad_request = DetailOf<google::rpc::BadRequest>(status);
+      ASSERT_TRUE(bad_request);
+      ASSERT_GE(bad_request->field_violations_size(), 1);
+      EXPECT_EQ(bad_request->field_violations(0).description(), problem);
+    }
+  }
+}
+
 TEST(GrpcStatusTest, ManyLongViolationsFitAClientsMetadata) {
   const std::pair<std::string, std::string> violation{std::string(1'000, 'f'), std::string(1'000, 'x')};
   const std::vector<std::pair<std::string, std::string>> violations(500, violation);
