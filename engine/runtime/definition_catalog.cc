@@ -12,7 +12,7 @@ DefinitionInfo InfoOf(const partition::Definition& definition) {
                       .name = definition.name,
                       .version = definition.version,
                       .hash = definition.hash,
-                      .text = definition.text,
+                      .text = {},
                       .title = {},
                       .summary = {},
                       .deployed = definition.deployed,
@@ -21,6 +21,12 @@ DefinitionInfo InfoOf(const partition::Definition& definition) {
     info.title = definition.program->title;
     info.summary = definition.program->summary;
   }
+  return info;
+}
+
+DefinitionInfo WithText(const partition::Definition& definition) {
+  DefinitionInfo info = InfoOf(definition);
+  info.text = definition.text;
   return info;
 }
 
@@ -39,19 +45,24 @@ absl::StatusOr<DefinitionInfo> DefinitionCatalog::Get(absl::string_view namespac
   const auto named = definitions_.find({std::string(namespace_name), std::string(name)});
   if (named == definitions_.end()) return DefinitionNotFoundError(namespace_name, name, version);
   const Versions& versions = named->second;
-  if (version.empty()) return InfoOf(*versions.rbegin()->second);
+  if (version.empty()) return WithText(*versions.rbegin()->second);
   const auto found = versions.find(std::string(version));
   if (found == versions.end()) return DefinitionNotFoundError(namespace_name, name, version);
-  return InfoOf(*found->second);
+  return WithText(*found->second);
 }
 
 std::vector<DefinitionInfo> DefinitionCatalog::List(absl::string_view namespace_name) const {
-  std::vector<DefinitionInfo> list;
-  MutexLock lock(mu_);
-  for (const auto& [named, versions] : definitions_) {
-    if (!namespace_name.empty() && absl::string_view(named.first) != namespace_name) continue;
-    for (const auto& [version, definition] : versions) list.push_back(InfoOf(*definition));
+  std::vector<partition::DefinitionPtr> found;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [named, versions] : definitions_) {
+      if (!namespace_name.empty() && absl::string_view(named.first) != namespace_name) continue;
+      for (const auto& [version, definition] : versions) found.push_back(definition);
+    }
   }
+  std::vector<DefinitionInfo> list;
+  list.reserve(found.size());
+  for (const partition::DefinitionPtr& definition : found) list.push_back(InfoOf(*definition));
   return list;
 }
 

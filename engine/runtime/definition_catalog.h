@@ -23,11 +23,12 @@ class DefinitionCatalog {
   // NOT_FOUND. An empty version is the newest.
   absl::StatusOr<DefinitionInfo> Get(absl::string_view namespace_name, absl::string_view name,
                                      absl::string_view version) const;
-  // Of one namespace, or of all when it is empty, in order of namespace, name and version.
+  // Of one namespace, or of all when it is empty, in order of namespace, name and version;
+  // without their texts.
   std::vector<DefinitionInfo> List(absl::string_view namespace_name) const;
-
   // Empty when there is none.
   std::string NameOf(absl::string_view hash) const;
+
  private:
   struct VersionOrder {
     bool operator()(const std::string& a, const std::string& b) const {

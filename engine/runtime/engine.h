@@ -195,7 +195,7 @@ class Engine {
   virtual absl::StatusOr<DefinitionInfo> GetDefinition(absl::string_view namespace_name,
                                                        absl::string_view name,
                                                        absl::string_view version) const = 0;
-  // In order of namespace, name, version.
+  // In order of namespace, name, version; without their texts.
   virtual std::vector<DefinitionInfo> ListDefinitions(absl::string_view namespace_name) const = 0;
   // The name of the definition with that hash; empty when there is none. All that the log names are
   // known, also one that is durable and not listed yet.

@@ -276,6 +276,7 @@ TEST_P(EngineTest, DefinitionsAreListedAndFound) {
   EXPECT_THAT(versions(engine_->ListDefinitions("")),
               ElementsAre("order 1.0.0", "order 1.10.0", "pause 1.0.0"));
   EXPECT_THAT(engine_->ListDefinitions("elsewhere"), IsEmpty());
+  EXPECT_EQ(engine_->ListDefinitions("")[0].text, "");
   EXPECT_EQ(engine_->DefinitionNameOf(again.hash), "order");
   EXPECT_EQ(engine_->DefinitionNameOf("no hash"), "");
   ASSERT_OK_AND_ASSIGN(const auto newest, engine_->GetDefinition("test", "order", ""));
