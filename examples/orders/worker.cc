@@ -54,7 +54,9 @@ class Jobs {
   }
   void Done(const Job& job) {
     MutexLock lock(mutex_);
-    stops_.erase(job.task.token());
+    auto found = stops_.find(job.task.token());
+    // A task that was lost may have come again meanwhile: then this is its next job's.
+    if (found != stops_.end() && found->second == job.stop) stops_.erase(found);
   }
   void Close() {
     MutexLock lock(mutex_);
