@@ -22,10 +22,11 @@
 namespace skald::projection {
 namespace {
 
-using testing::PartitionWorld;
+using ::testing::_;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::PartitionWorld;
 using ::testing::SizeIs;
 
 // Rows in memory. Like the projector's, it has those of the present round apart from the rest.
@@ -253,14 +254,26 @@ TEST_F(DeclaredFoldTest, TheExamplesTellWhatCameOfOrders) {
   Finish("o2");
   Finish("o3", /*is_paid=*/false);
   Submit(world_.Answer(TaskOfSaga("o4")), PartitionOf("o4"));  // reserved, and on its way
+  // Cancelled while its stock was being reserved, which was done nevertheless and is undone.
+  Start("o5", "Eve", 10, {{"PEN", 4}});
+  const std::string reserving = TaskOfSaga("o5");
+  saga::Command cancel;
+  cancel.saga = {"shop", "o5"};
+  cancel.request = saga::CancelSaga{.reason = "", .compensate = {}};
+  Submit(std::move(cancel), PartitionOf("o5"));
+  Submit(world_.Answer(reserving), PartitionOf("o5"));
   const auto stock = CompileModel(ReadFile("examples/models/reserved-stock.yaml")).declaration;
-  EXPECT_THAT(FoldAll(stock), ElementsAre(R"("BOOK" {"reserved":7,"sold":1})",
-                                          R"("MUG" {"reserved":0,"sold":6})"));
+  EXPECT_THAT(FoldAll(stock),
+              ElementsAre(R"("BOOK" {"reserved":7,"sold":1})", R"("MUG" {"reserved":0,"sold":6})",
+                          R"("PEN" {"reserved":4,"sold":0})"));
+  Finish("o5");
+  EXPECT_THAT(FoldAll(stock), ElementsAre(_, _, R"("PEN" {"reserved":0,"sold":0})"));
   const auto customers = CompileModel(ReadFile("examples/models/customer-orders.yaml")).declaration;
   EXPECT_THAT(
       FoldAll(customers),
       ElementsAre(HasSubstr(R"("Ada" {"completed":2,"failed":0,"total":350,"lastOrder":"o2")"),
-                  HasSubstr(R"("Bob" {"completed":0,"failed":1,"total":0,"lastOrder":"o3")")));
+                  HasSubstr(R"("Bob" {"completed":0,"failed":1,"total":0,"lastOrder":"o3")"),
+                  HasSubstr(R"("Eve" {"completed":0,"failed":1,"total":0,"lastOrder":"o5")")));
   EXPECT_THAT(poison_, IsEmpty());
 }
 
