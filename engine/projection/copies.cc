@@ -52,15 +52,16 @@ absl::StatusOr<std::shared_ptr<Projector::Build>> Projector::BeginCopy(
   if (found == entries_.end() || found->second->is_gone) return ModelNotFoundError(model);
   if (found->second->copy_as_of) return BadRequestError("model", "is itself a copy as of a time");
   if (entries_.contains(name)) {
-    return BadRequestError("as_of", absl::StrCat("a copy as of that time is there already: '", name,
-                                                 "'; read it, or delete it first"));
+    return BadRequestError("as_of_time", absl::StrCat("a copy as of that time is there already: '",
+                                                      name, "'; read it, or delete it first"));
   }
   const auto copies = std::count_if(entries_.begin(), entries_.end(), [](const auto& entry) {
     return entry.second->copy_as_of.has_value();
   });
   if (static_cast<size_t>(copies) >= kCopiesMax) {
-    return BadRequestError("as_of", absl::StrCat("there are ", copies, " copies already, as many as a "
-                                                 "store keeps; delete one first"));
+    return BadRequestError("as_of_time", absl::StrCat("there are ", copies,
+                                                      " copies already, as many as a "
+                                                      "store keeps; delete one first"));
   }
   auto entry = std::make_unique<Entry>();
   entry->wanted = ModelOfCopy(*found->second->wanted, name, *options.as_of);

@@ -540,8 +540,9 @@ TEST_P(ProjectorTest, ACopyIsAsTheModelWas) {
         models().DeltasSince(copy, copied.generation + 1, rows->cut()).status()));
     // It does not change, and is not made twice.
     EXPECT_NE(All(*Read(model)), All(*Read(copy)));
-    EXPECT_TRUE(HasReason(models().Rebuild(model, {.as_of = then}, never).status(),
-                          ErrorReason::kBadRequest));
+    const auto again = GetErrorInfo(models().Rebuild(model, {.as_of = then}, never).status());
+    ASSERT_TRUE(again && again->reason == ErrorReason::kBadRequest);
+    EXPECT_EQ(again->violations.front().first, "as_of_time");
     EXPECT_TRUE(HasReason(models().Rebuild(copy, {}, never).status(), ErrorReason::kBadRequest));
     EXPECT_TRUE(HasReason(models().Rebuild(copy, {.as_of = then}, never).status(),
                           ErrorReason::kBadRequest));
