@@ -355,10 +355,11 @@ absl::Status ModelInvalidError(absl::string_view message,
 }
 
 absl::Status ModelNotFoundError(absl::string_view model) {
-  return MakeError(absl::StatusCode::kNotFound,
-                   absl::StrCat("There is no read model '", model, "'; `skald models` lists them"),
-                   {.reason = ErrorReason::kModelNotFound,
-                    .metadata = {{"model", std::string(model)}}});
+  return MakeError(
+      absl::StatusCode::kNotFound,
+      absl::StrCat("There is no read model '", model,
+                   "'; `skald models status` lists those that are folded from the log"),
+      {.reason = ErrorReason::kModelNotFound, .metadata = {{"model", std::string(model)}}});
 }
 
 absl::Status RowNotFoundError(absl::string_view model, absl::string_view key) {

@@ -255,6 +255,16 @@ properties:
 
 class FsckTest(Case):
     def setUp(self):
+class HelpTest(Case):
+    def test_every_verb_of_the_overview_has_help(self):
+        overview = self.skald("help").stdout
+        verbs = [line.split()[0] for line in overview.splitlines() if line.startswith("  ")]
+        self.assertIn("version", verbs)
+        for verb in verbs:
+            self.assertIn(f"Usage: skald {verb}", self.skald("help", verb).stdout)
+        self.skald("help", "nothing", exit_code=2)
+
+
         super().setUp()
         self.store = os.path.join(self.folder.name, "store")
         definition = self.write("one.yaml", textwrap.dedent("""\

@@ -70,7 +70,8 @@ int Run(Invocation& call) {
 
 const Verb kListVerb = {
     "list", "list sagas", "",
-    "Lists sagas, in no particular order, about 100 ms behind what just happened.\n\n"
+    "Lists sagas, in no particular order, about a quarter of a second behind what just\n"
+    "happened.\n\n"
     "Examples:\n"
     "  skald list --status suspended --incidents\n"
     "  skald list --namespace shop --limit 0 --json | wc -l",

@@ -96,6 +96,10 @@ int Main(std::vector<std::string> arguments) {
       return FinishWithoutVerb();
     }
     name = arguments[0];
+    if (name == "version") {
+      std::cout << "skald version: print the version\n\nUsage: skald version\n";
+      return FinishWithoutVerb();
+    }
     arguments = {"--help"};
   }
   const Verb* verb = FindVerb(name);

@@ -197,11 +197,12 @@ int Run(Invocation& call) {
       .Add("verify", &verify, "Only compare the result with what serves, and drop it.")
       .Add("as-of", &as_of, "TIME", "Make a copy as it was then, to be read as MODEL@TIME.")
       .Add("rate", &rate, "EVENTS", "At most so many events a second; 0: as fast as it can.")
-      .Add("detach", &detach, "Do not wait for the end; `skald status` tells how it goes.")
+      .Add("detach", &detach, "Do not wait for the end; `skald models status` tells how it goes.")
       .Add("pause", &pause, "Pause the model's rebuild.")
       .Add("resume", &resume, "Let it go on.")
       .Add("cancel", &cancel, "Give it up; what serves goes on serving.")
-      .Add("drop-previous", &drop, "Delete the rows that served before the last rebuild; of a copy, the copy.");
+      .Add("drop-previous", &drop,
+           "Delete the rows that served before the last rebuild; of a copy, the copy.");
   if (auto exit = call.Parse({.words_min = 0, .words_max = 1})) return *exit;
 #ifdef SKALD_WITH_ENGINE
   if (views == data_dir.empty()) return call.BadUsage("--views and --data go together");

@@ -89,7 +89,7 @@ const Verb kValidateVerb = {
     "makes them errors. Or says every way in which a value does not fit a schema, with pointers\n"
     "into both. Needs no server, fetches nothing, changes nothing.\n\n"
     "Examples:\n"
-    "  skald validate examples/*/*.yaml\n"
+    "  skald validate examples/orders/order.yaml examples/quickstart/trip.yaml\n"
     "  skald validate --deployable order.yaml --served charge --served ship\n"
     "  skald validate --schema order-schema.yaml --input @order.json\n\n"
     "Exits with 0 when all are valid, 2 when one is not.",
