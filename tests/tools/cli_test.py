@@ -28,6 +28,9 @@ DEFINITIONS = {
     "works": "do:\n  - work:\n      call: work\n      with: { n: '${ .n }' }\n",
     "undoes": "do:\n  - first:\n      call: work\n      metadata: { saga: { compensate: undo } }\n"
               "  - second:\n      call: broken\n",
+    "parks": "do:\n  - sure:\n      set: { x: 1 }\n      metadata: { saga: { pivot: true } }\n"
+             "  - notify:\n      call: notify\n      timeout: { after: { milliseconds: 20 } }\n"
+             "      metadata: { saga: { forward: { limit: { attempt: { count: 0 } } } } }\n",
     "invalid": "do:\n  - x:\n      cal: work\n",
 }
 
@@ -87,6 +90,12 @@ class RunTest(Case):
         for event in saga["history"]:
             self.assertLessEqual({"position", "revision", "time", "type", "task", "causation", "data"},
                                  set(event))
+
+    def test_input_from_standard_input(self):
+        for word in ("-", "@-"):
+            result = self.skald("run", self.files["completes"], "--json", "--input", word, stdin='{"name": "Bo"}')
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(json.loads(result.stdout)["output"], {"hello": "Bo"})
 
     def test_faulted(self):
         saga = self.run_json("faults", exit_code=3)
@@ -176,8 +185,8 @@ class ServerTest(Case):
         if self.skaldd.running():
             self.assertEqual(self.skaldd.stop(), 0)
 
-    def call(self, *arguments, exit_code=0):
-        result = self.skald(*arguments, server=self.server)
+    def call(self, *arguments, exit_code=0, stdin=None):
+        result = self.skald(*arguments, server=self.server, stdin=stdin)
         self.assertEqual(result.returncode, exit_code, result.stdout + result.stderr)
         return [json.loads(line) for line in result.stdout.splitlines()] if "--json" in arguments else result
 
@@ -195,6 +204,16 @@ class ServerTest(Case):
         self.assertTrue(self.call("verify", "--json")[0]["equal"])
         listed = self.call("definitions", "--json")
         self.assertEqual([row["name"] for row in listed], ["completes"])
+
+    def test_values_from_standard_input(self):
+        for word in ("-", "@-"):
+            saga, = self.call("start", self.files["completes"], "--input", word, "--wait", "--json",
+                              stdin='{"name": "Bo"}')
+            self.assertEqual(saga["output"], {"hello": "Bo"})
+        self.call("deploy", self.files["parks"])
+        self.call("start", "test/parks", "--id", "p", "--wait", exit_code=5)
+        self.call("complete", "p", "--note", "by hand", "--output", "-", stdin='{"by": "hand"}')
+        self.assertEqual(self.call("get", "p", "--json")[0]["output"], {"by": "hand"})
 
     def test_exit_codes_of_start_and_wait(self):
         self.call("start", self.files["faults"], "--wait", exit_code=3)

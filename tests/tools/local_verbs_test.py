@@ -57,7 +57,8 @@ class EvalTest(Case):
         self.assertEqual(self.results("empty", "--all"), [])
 
     def test_where_the_input_comes_from(self):
-        self.assertEqual(self.results(".x", "--input", "-", stdin='{"x": 3}'), ["3"])
+        for word in ("-", "@-"):
+            self.assertEqual(self.results(".x", "--input", word, stdin='{"x": 3}'), ["3"])
         self.assertEqual(self.results(".x", "--input", "@" + self.write("in.json", '{"x": 4}')), ["4"])
         self.skald("eval", ".", "--input", "{", exit_code=2)
         self.skald("eval", ".", "--input", "@/nowhere.json", exit_code=2)
@@ -65,6 +66,7 @@ class EvalTest(Case):
     def test_arguments_are_bound(self):
         self.assertEqual(self.results("$a + $b.c", "--arg", "a=1", "--arg", 'b={"c": 2}'), ["3"])
         self.assertEqual(self.results("$a", "--arg", "a=1", "--arg", "a=2"), ["2"])
+        self.assertEqual(self.results("$a.x", "--arg", "a=-", stdin='{"x": 3}'), ["3"])
         self.skald("eval", "$a", exit_code=2)
         for bad in ("a", "=1", "1a=1", "a=x"):
             self.skald("eval", "1", "--arg", bad, exit_code=2)
@@ -253,8 +255,6 @@ properties:
         self.skald("validate", "x.yaml", "--schema", self.schema, "--input", "1", exit_code=2)
 
 
-class FsckTest(Case):
-    def setUp(self):
 class HelpTest(Case):
     def test_every_verb_of_the_overview_has_help(self):
         overview = self.skald("help").stdout
@@ -265,6 +265,8 @@ class HelpTest(Case):
         self.skald("help", "nothing", exit_code=2)
 
 
+class FsckTest(Case):
+    def setUp(self):
         super().setUp()
         self.store = os.path.join(self.folder.name, "store")
         definition = self.write("one.yaml", textwrap.dedent("""\

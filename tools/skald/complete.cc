@@ -11,7 +11,7 @@ int Run(Invocation& call) {
   call.AddRequestFlags();
   call.flags()
       .Add("note", &note, "TEXT", "Why; recorded.")
-      .Add("output", &output, "JSON", "The task's output, or @FILE.");
+      .Add("output", &output, "JSON", "The task's output: JSON, @FILE, or - for standard input.");
   if (auto exit = call.Parse({.words_min = 1, .words_max = 2})) return *exit;
   if (note.empty()) return call.BadUsage("--note is required: it is recorded");
   absl::StatusOr<std::string> text = ReadJsonArgument(output);

@@ -23,7 +23,7 @@ struct Argument {
   Json value;
 };
 
-// "name=JSON", "name=@FILE".
+// "name=JSON", "name=@FILE", "name=-".
 absl::StatusOr<Argument> ParseArgument(const std::string& word) {
   const size_t equals = word.find('=');
   const std::string name = word.substr(0, equals);
@@ -109,13 +109,12 @@ int Run(Invocation& call) {
       .Add("input", &input_word, "JSON",
            "What '.' is: JSON, @FILE, or - for standard input; null if not given.")
       .Add("arg", &argument_words, "NAME=JSON",
-           "Binds $NAME; NAME=@FILE reads it. May be given several times.")
+           "Binds $NAME: JSON, @FILE, or - for standard input. May be given several times.")
       .Add("all", &all, "Print every result, one a line, not only the first.");
   if (auto exit = call.Parse({.words_min = 1, .words_max = 1})) return *exit;
   Json input;
   if (!input_word.empty()) {
-    const absl::StatusOr<std::string> text =
-        ReadJsonArgument(input_word == "-" ? "@-" : input_word);
+    const absl::StatusOr<std::string> text = ReadJsonArgument(input_word);
     if (!text.ok()) {
       return call.FailWith(absl::StrCat("--input: ", text.status().message()), kExitUsage);
     }

@@ -226,7 +226,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 
 absl::StatusOr<std::string> ReadJsonArgument(const std::string& word) {
   std::string text = word;
-  if (!word.empty() && word[0] == '@') {
+  if (word == "-") {
+    SKALD_ASSIGN_OR_RETURN(text, ReadFile(word));
+  } else if (!word.empty() && word[0] == '@') {
     SKALD_ASSIGN_OR_RETURN(text, ReadFile(word.substr(1)));
   }
   absl::StatusOr<Json> value = Json::Parse(text);

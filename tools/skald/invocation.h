@@ -133,8 +133,8 @@ class Invocation {
 // The help text of a verb, with its flags.
 std::string HelpText(const Verb& verb, const Flags& flags);
 
-// A word that is JSON, or "@FILE" with JSON in it ("@-": standard input). INVALID_ARGUMENT says
-// what is wrong.
+// A word that is JSON, or "@FILE" with JSON in it, or "-" ("@-" too) for standard input.
+// INVALID_ARGUMENT says what is wrong.
 absl::StatusOr<std::string> ReadJsonArgument(const std::string& word);
 // A whole file; "-": standard input.
 absl::StatusOr<std::string> ReadFile(const std::string& path);

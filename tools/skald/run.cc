@@ -180,7 +180,7 @@ int Run(Invocation& call) {
   RunFlags flags;
   call.AddRequestFlags();
   call.flags()
-      .Add("input", &flags.input, "JSON", "The saga's input, or @FILE, or @- for standard input.")
+      .Add("input", &flags.input, "JSON", "The saga's input: JSON, @FILE, or - for standard input.")
       .Add("function", &flags.functions, "NAME=COMMAND",
            "A worker function and its command, as for `skald worker`. May be repeated.")
       .Add("data-dir", &flags.data_dir, "FOLDER", "Keep the store there; else it is in memory.")

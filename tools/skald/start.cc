@@ -61,7 +61,7 @@ int Run(Invocation& call) {
   absl::Duration wait_max = absl::InfiniteDuration();
   call.AddRequestFlags();
   call.flags()
-      .Add("input", &input, "JSON", "The saga's input, or @FILE, or @- for standard input.")
+      .Add("input", &input, "JSON", "The saga's input: JSON, @FILE, or - for standard input.")
       .Add("id", &id, "SAGA_ID", "The saga's id, unique in its namespace.")
       .Add("correlation-id", &correlation, "ID", "Names the business conversation.")
       .Add("wait", &wait, "Print the saga when it has ended or is parked.")

@@ -59,8 +59,7 @@ Json ToJson(const std::vector<schema::Violation>& violations) {
 int ValidateValue(const Invocation& call, const ValueCheck& check) {
   const absl::StatusOr<schema::Schema> schema = ReadSchema(check);
   if (!schema.ok()) return call.FailWith(schema.status().message(), kExitUsage);
-  const absl::StatusOr<std::string> text =
-      ReadJsonArgument(check.input == "-" ? "@-" : check.input);
+  const absl::StatusOr<std::string> text = ReadJsonArgument(check.input);
   if (!text.ok()) {
     return call.FailWith(absl::StrCat("--input: ", text.status().message()), kExitUsage);
   }
