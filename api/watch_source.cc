@@ -137,10 +137,7 @@ absl::Status WatchSource::TakeSnapshot() {
       std::unique_ptr<ModelRows> rows,
       models_.Open(schema_.name, {.allow_stale = true, .wait_until = context_.engine.Now()}));
   // A model that was declared anew may have other columns: the filter was meant for the old ones.
-  if (!HaveSameColumns(rows->schema(), schema_)) {
-    return absl::AbortedError(absl::StrCat("Read model '", schema_.name,
-                                           "' has other columns now; watch it anew"));
-  }
+  if (!HaveSameColumns(rows->schema(), schema_)) return ModelChangedError(schema_.name);
   cut_ = rows->cut();
   generation_ = rows->generation();
   SKALD_ASSIGN_OR_RETURN(plan_, query::MakePlan(rows->schema(), filter_, {}));

@@ -13,7 +13,7 @@ namespace {
 constexpr char kPayloadType[] = "skald/ErrorInfo";
 
 // In the order of the enum.
-constexpr std::array<absl::string_view, 34> kReasonNames = {
+constexpr std::array<absl::string_view, 36> kReasonNames = {
     "BAD_REQUEST",           "DEFINITION_INVALID",
     "DEFINITION_NOT_FOUND",  "DEFINITION_ALREADY_EXISTS",
     "SAGA_NOT_FOUND",        "SAGA_ALREADY_EXISTS",
@@ -30,7 +30,8 @@ constexpr std::array<absl::string_view, 34> kReasonNames = {
     "MODEL_WITHOUT_HISTORY", "ROW_NOT_FOUND",
     "QUERY_TOO_LARGE",       "TOO_MANY_MODELS",
     "MODEL_REBUILDING",      "MODEL_NOT_REBUILDING",
-    "MODEL_NOT_BUILT",       "INTERNAL"};
+    "MODEL_NOT_BUILT",       "AUDIT_KEY_UNUSABLE",
+    "MODEL_CHANGED",         "INTERNAL"};
 static_assert(kReasonNames.size() == static_cast<size_t>(ErrorReason::kInternal) + 1);
 
 Json PairsToJson(const std::vector<std::pair<std::string, std::string>>& pairs) {
@@ -411,6 +412,19 @@ absl::Status ModelStoppedError(absl::string_view model, PartitionId partition, P
        .metadata = {{"model", std::string(model)},
                     {"partition", absl::StrCat(partition.value())},
                     {"position", absl::StrCat(position.value())}}});
+}
+
+absl::Status AuditKeyUnusableError(absl::string_view sentence, absl::string_view path) {
+  ErrorInfo info{.reason = ErrorReason::kAuditKeyUnusable};
+  if (!path.empty()) info.metadata.emplace_back("path", std::string(path));
+  return MakeError(absl::StatusCode::kFailedPrecondition, sentence, info);
+}
+
+absl::Status ModelChangedError(absl::string_view model) {
+  return MakeError(
+      absl::StatusCode::kAborted,
+      absl::StrCat("Read model '", model, "' has other columns now; watch it anew"),
+      {.reason = ErrorReason::kModelChanged, .metadata = {{"model", std::string(model)}}});
 }
 
 absl::Status ModelBehindError(absl::string_view model, uint64_t events_behind) {

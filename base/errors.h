@@ -52,6 +52,8 @@ enum class ErrorReason {
   kModelRebuilding,
   kModelNotRebuilding,
   kModelNotBuilt,
+  kAuditKeyUnusable,
+  kModelChanged,
   kInternal,
 };
 
@@ -112,6 +114,12 @@ absl::Status ModelWithoutHistoryError(absl::string_view model);
 // The model stands still before an event that it cannot fold.
 absl::Status ModelStoppedError(absl::string_view model, PartitionId partition, Position position,
                                absl::string_view why);
+// The signing keys cannot be used; the sentence says how to mend that. An empty path: there is
+// none.
+absl::Status AuditKeyUnusableError(absl::string_view sentence, absl::string_view path);
+// ABORTED
+// The model was declared anew with other columns.
+absl::Status ModelChangedError(absl::string_view model);
 // RESOURCE_EXHAUSTED
 // The sentence says which limit, and of how much.
 absl::Status QueryTooLargeError(absl::string_view sentence, absl::string_view limit);

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/types/span.h"
+#include "base/errors.h"
 #include "base/status_macros.h"
 
 namespace skald::audit {
@@ -79,8 +80,9 @@ absl::StatusOr<std::string> ReadPrivateFile(const std::string& path) {
   struct stat about {};
   if (::fstat(file.fd(), &about) != 0) return FileError("look at", path);
   if ((about.st_mode & kOthers) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("others than its owner may use ", path, ": chmod 600 it, and rotate the key"));
+    return AuditKeyUnusableError(
+        absl::StrCat("others than its owner may use ", path, ": chmod 600 it, and rotate the key"),
+        path);
   }
   std::string text(kFileBytesMax, '\0');
   const ssize_t size = ::read(file.fd(), text.data(), text.size());
@@ -107,14 +109,14 @@ absl::StatusOr<std::vector<SigningKey>> ReadKeyFile(const std::string& path) {
   for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     absl::StatusOr<SigningKey> key = SigningKey::Parse(line);
     if (!key.ok()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(path, " line ", keys.size() + 1, ": ", key.status().message()));
+      return AuditKeyUnusableError(
+          absl::StrCat(path, " line ", keys.size() + 1, ": ", key.status().message()), path);
     }
     keys.push_back(*std::move(key));
   }
   if (keys.empty() || keys.size() > kKeysMax) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, " should hold one key or two, but has ", keys.size()));
+    return AuditKeyUnusableError(
+        absl::StrCat(path, " should hold one key or two, but has ", keys.size()), path);
   }
   return keys;
 }
@@ -122,9 +124,10 @@ absl::StatusOr<std::vector<SigningKey>> ReadKeyFile(const std::string& path) {
 absl::StatusOr<std::vector<SigningKey>> ReadMadeKeyFile(const std::string& path) {
   absl::StatusOr<std::vector<SigningKey>> keys = ReadKeyFile(path);
   if (!absl::IsNotFound(keys.status())) return keys;
-  return absl::FailedPreconditionError(
+  return AuditKeyUnusableError(
       absl::StrCat(path, ", which holds the signing keys, is gone: put it back from a backup; the ",
-                   "next start without it makes a new key"));
+                   "next start without it makes a new key"),
+      path);
 }
 
 absl::StatusOr<std::vector<SigningKey>> RotateKeyFile(const std::string& path) {

@@ -23,10 +23,10 @@ std::string KeyFilePath(absl::string_view data_dir);
 // Makes the file with a new key if there is none. UNAVAILABLE when it cannot be written.
 absl::Status EnsureKeyFile(const std::string& path, const std::string& store_name);
 
-// The keys, the present one first. NOT_FOUND when there is no file. FAILED_PRECONDITION when others
+// The keys, the present one first. NOT_FOUND when there is no file. AUDIT_KEY_UNUSABLE when others
 // than its owner may read it, or it is not a key file. UNAVAILABLE when it cannot be read.
 absl::StatusOr<std::vector<SigningKey>> ReadKeyFile(const std::string& path);
-// As ReadKeyFile, for a file that has been there: FAILED_PRECONDITION when it is gone.
+// As ReadKeyFile, for a file that has been there: AUDIT_KEY_UNUSABLE when it is gone.
 absl::StatusOr<std::vector<SigningKey>> ReadMadeKeyFile(const std::string& path);
 
 // Puts a new key before the present one and forgets the one that was before that. Returns the new

@@ -95,8 +95,9 @@ void EngineImpl::DropModel(std::string name, std::string reason, std::string act
 
 absl::StatusOr<KeyRotation> EngineImpl::RotateAuditKey(std::string reason, std::string actor) {
   if (options_.data_dir.empty()) {
-    return absl::FailedPreconditionError(
-        "This store is in memory: its key is made anew at each start, and there is none to rotate");
+    return AuditKeyUnusableError(
+        "This store is in memory: its key is made anew at each start, and there is none to rotate",
+        /*path=*/"");
   }
   const std::string path = audit::KeyFilePath(options_.data_dir);
   MutexLock lock(rotation_mu_);

@@ -1,4 +1,5 @@
-// Goal: watchers of a model that is still being built wait without keeping anybody else waiting.
+// Goal: watchers of a model that is still being built wait without keeping anybody else waiting;
+// those of one that has other columns now are told.
 // Method: a keeper that says when its model is there, behind the real server.
 #include <atomic>
 #include <chrono>
@@ -175,7 +176,7 @@ TEST_F(WatchRowsTest, AModelThatIsRedeclaredEndsTheWatch) {
   while (watch->stream->Read(&frame)) {
     if (frame.is_reset()) watch->context.TryCancel();
   }
-  EXPECT_EQ(watch->stream->Finish().error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(watch->stream->Finish(), EndsWith(grpc::StatusCode::ABORTED, "MODEL_CHANGED"));
 }
 
 }  // namespace

@@ -241,6 +241,8 @@ class AuditTest(unittest.TestCase):
         self.skald("audit", "verify", "bundle", "--key", "new_key")
         os.chmod(key_file, 0o644)
         self.assertIn("others than its owner", self.skald("audit", "checkpoint", exit_code=1).stderr)
+        told = json.loads(self.skald("audit", "checkpoint", "--json", exit_code=1).stderr)["error"]
+        self.assertEqual((told["code"], told["reason"]), ("FAILED_PRECONDITION", "AUDIT_KEY_UNUSABLE"))
 
     def test_exit_codes_of_bad_usage(self):
         self.run_saga("completes", "s-1")

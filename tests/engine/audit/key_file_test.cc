@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "base/errors.h"
 #include "engine/audit/checkpoint.h"
 #include "gtest/gtest.h"
 #include "tests/support/temp_folder.h"
@@ -92,15 +93,15 @@ TEST_F(KeyFileTest, APreparedKeyCountsOnlyWhenItIsPutToUse) {
 TEST_F(KeyFileTest, AFileThatOthersMayReadIsRefused) {
   ASSERT_TRUE(EnsureKeyFile(path_, "skald/aa").ok());
   ::chmod(path_.c_str(), 0640);
-  EXPECT_EQ(ReadKeyFile(path_).status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(EnsureKeyFile(path_, "skald/aa").code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(HasReason(ReadKeyFile(path_).status(), ErrorReason::kAuditKeyUnusable));
+  EXPECT_TRUE(HasReason(EnsureKeyFile(path_, "skald/aa"), ErrorReason::kAuditKeyUnusable));
   EXPECT_FALSE(RotateKeyFile(path_).ok());
 }
 
 TEST_F(KeyFileTest, ADamagedFileIsRefusedAndKept) {
   for (const char* text : {"", "nonsense\n", "PRIVATE+KEY+a+00000000+AAAA\n"}) {
     Write(text);
-    EXPECT_EQ(ReadKeyFile(path_).status().code(), absl::StatusCode::kFailedPrecondition) << text;
+    EXPECT_TRUE(HasReason(ReadKeyFile(path_).status(), ErrorReason::kAuditKeyUnusable)) << text;
     EXPECT_FALSE(EnsureKeyFile(path_, "skald/aa").ok()) << text;
   }
 }
