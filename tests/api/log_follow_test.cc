@@ -147,13 +147,13 @@ TEST_F(LogFollowTest, FiltersBySagaTypeAndDefinition) {
 TEST_F(LogFollowTest, EventsOfANewDefinitionAreOfItsName) {
   engine_.unlisted = {{"hash-of-order", "order"}};
   grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   v1::FollowLogRequest request;
   request.mutable_filter()->set_namespace_("shop");
   request.mutable_filter()->set_definition_name("order");
   const std::unique_ptr<Stream> stream = logs()->FollowLog(&context, request);
   for (int i = 0; i < 2; ++i) {
     engine_.AppendCommit(PartitionId(0), kEven, {Started()}, {});
-    // A frame without it says that it was passed over.
     v1::FollowLogResponse frame;
     while (frame.events_size() == 0 && stream->Read(&frame)) {
     }

@@ -154,7 +154,7 @@ TEST_F(WorkerServiceTest, HelloIsNeededFirstAndOnce) {
 
 // Also when the last result is written in that moment.
 TEST_F(WorkerServiceTest, WhatABrokenRuleEndsIsNeverEndedWell) {
-  constexpr int kStreams = 500;
+  constexpr int kStreams = 2'500;
   v1::WorkRequest answer = Hello(1);
   answer.add_completions()->set_token(EncodeTaskToken(Token(1)));
   v1::WorkRequest bad;

@@ -246,6 +246,7 @@ TEST_F(WorkerStreamTest, ManySmallTasksComeInFramesThatAClientTakes) {
   for (int i = 0; i < count; ++i) {
     auto ready = std::make_shared<task::ReadyTask>();
     ready->token = Token(kUnread + i);
+    ready->token.saga.saga_id += name;
     ready->function = "pay";
     ready->reference = "/do/0/" + name;
     ready->definition_name = name;
