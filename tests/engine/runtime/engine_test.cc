@@ -544,21 +544,25 @@ TEST(EngineOpenTest, AWrongDirectoryIsRefused) {
   EXPECT_OK(Engine::Open(options));
 }
 
+// The clock is behind what the store at `options` holds: a saga "s1" begun an hour from now.
+void BeginAnHourAhead(EngineOptions& options, const std::string& folder, const std::string& text,
+                      const std::string& definition) {
+  options.data_dir = folder;
+  options.free_bytes_soft = options.free_bytes_hard = 0;
+  SimulatedClock ahead;
+  ahead.Set(After(RealClock().Now(), kHour));
+  ASSERT_OK_AND_ASSIGN(const auto engine,
+                       runtime::OpenEngine(options, {.clock = &ahead, .fatal = {}}));
+  ASSERT_OK(EngineDriver(*engine).Deploy(text));
+  ASSERT_OK(EngineDriver(*engine).Start("s1", definition));
+  ASSERT_OK(engine->Shutdown());
+}
+
 // The lease counts from when workers may come, by the clock that went on from the log.
 TEST(EngineOpenTest, AClockBehindTheLogMakesNoTaskQuietEarly) {
   const TempFolder folder;
   EngineOptions options;
-  options.data_dir = folder.Sub("data");
-  options.free_bytes_soft = options.free_bytes_hard = 0;
-  SimulatedClock ahead;
-  ahead.Set(After(RealClock().Now(), kHour));
-  {
-    ASSERT_OK_AND_ASSIGN(const auto engine,
-                         runtime::OpenEngine(options, {.clock = &ahead, .fatal = {}}));
-    ASSERT_OK(EngineDriver(*engine).Deploy(kOrder));
-    ASSERT_OK(EngineDriver(*engine).Start("s1", "order"));
-    ASSERT_OK(engine->Shutdown());
-  }
+  BeginAnHourAhead(options, folder.Sub("data"), kOrder, "order");
   ASSERT_OK_AND_ASSIGN(const auto engine, Engine::Open(options));
   EngineDriver call(*engine);
   saga::Command cancel;
@@ -573,22 +577,12 @@ TEST(EngineOpenTest, AClockBehindTheLogMakesNoTaskQuietEarly) {
 TEST(EngineOpenTest, AClockBehindTheLogGoesOnFromTheLog) {
   const TempFolder folder;
   EngineOptions options;
-  options.data_dir = folder.Sub("data");
-  options.free_bytes_soft = options.free_bytes_hard = 0;
-  SimulatedClock ahead;
-  ahead.Set(After(RealClock().Now(), kHour));
-  {
-    ASSERT_OK_AND_ASSIGN(const auto engine,
-                         runtime::OpenEngine(options, {.clock = &ahead, .fatal = {}}));
-    EngineDriver call(*engine);
-    ASSERT_OK(call.Deploy(R"(
+  BeginAnHourAhead(options, folder.Sub("data"), R"(
 document: { dsl: '1.0.3', namespace: test, name: pause, version: '1.0.0' }
 do:
   - pause: { wait: { milliseconds: 50 } }
-)"));
-    ASSERT_OK(call.Start("s1", "pause"));
-    ASSERT_OK(engine->Shutdown());
-  }
+)",
+                   "pause");
   ASSERT_OK_AND_ASSIGN(const auto engine, Engine::Open(options));
   EngineDriver call(*engine);
   // Not by a deadline, which would be of the clock in question.
