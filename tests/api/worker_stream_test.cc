@@ -225,8 +225,8 @@ TEST_F(WorkerStreamTest, CreditOfATaskThatIsHandedOutAgainComesBack) {
   EXPECT_TRUE(ReadUntil(*stream, told, [&] { return told.tasks.size() == 4; }));
 }
 
-// More than a stream holds that nobody reads (16 MB have been seen), so that some are not told.
-constexpr int kUnread = 100;
+// Large tasks, more than a stream holds that nobody reads (two frames), so that some are not told.
+constexpr int kUnread = 20;
 const std::string& LargeArguments() {
   static const std::string& text = *new std::string('"' + std::string(500'000, 'x') + '"');
   return text;
